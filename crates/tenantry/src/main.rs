@@ -1,0 +1,2 @@
+//! tenantry
+fn main() {}
