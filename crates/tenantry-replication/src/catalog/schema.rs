@@ -1,0 +1,1 @@
+//! The catalog as others want to read it: Mermaid diagram, SQL, JSON.

@@ -1,0 +1,151 @@
+//! Where rows go. Rows are staged, invisible to readers, and then published together with the checkpoint that they stand for.
+//!
+//! Knows no SQL and no storage: that is each destination's own.
+
+use arrow_array::RecordBatch;
+use async_trait::async_trait;
+
+use crate::catalog::{Catalog, Stream, Table};
+use crate::clock::Micros;
+use crate::error::DestinationResult;
+use crate::state::{Checkpoint, Quarantine, RunRecord, State};
+
+/// Keeps the tables of a catalog, and the state of the runs that filled them.
+///
+/// Calls may come from several tasks at once; an implementation serialises what it must. Streams are independent: staging one while
+/// another is published must not mix their rows.
+#[async_trait]
+pub trait Destination: Send + Sync {
+    /// What this destination can and cannot promise.
+    fn capabilities(&self) -> Capabilities;
+
+    /// Creates what is missing: schemas, tables, columns, their descriptions, and the state tables. Widens, never narrows or drops; may be
+    /// repeated. An existing column of another type is a `SchemaConflict`; columns of the user's own are left alone.
+    async fn prepare(&self, catalog: &'static Catalog) -> DestinationResult<()>;
+
+    /// What earlier runs left.
+    async fn state(&self) -> DestinationResult<State>;
+
+    /// Takes rows for a later [`Destination::publish`] of their stream. Invisible to readers until then, gone after a crash.
+    /// May be called any number of times; nothing is assumed about keys being unique among staged rows.
+    async fn stage(&self, batch: Batch) -> DestinationResult<()>;
+
+    /// Merge keys of live rows of the stream's root table that no staged row has: what a sweep would soft-delete.
+    /// At most `limit` of them, in key order.
+    async fn absent(&self, stream: &'static Stream, limit: usize) -> DestinationResult<Vec<Key>>;
+
+    /// Makes everything that was staged for the stream visible, in one transaction: upserts by merge key, the sweep, the checkpoint,
+    /// quarantined records and gaps. Either all of it happened or nothing did. Staged rows are gone afterwards, also on failure.
+    ///
+    /// A row whose values equal the stored ones is not rewritten and keeps its sync time. A soft-deleted row that comes again is an update
+    /// that clears the flag. A soft delete keeps the last values and moves the sync time. Of two staged rows with one key the one from the
+    /// later page counts, within a page the later row; children of a record that came on several pages are those of its last page.
+    async fn publish(&self, commit: Commit) -> DestinationResult<Published>;
+
+    /// Forgets what was staged for the stream. May be repeated.
+    async fn discard(&self, stream: &'static Stream) -> DestinationResult<()>;
+
+    /// Keeps the record of a finished run.
+    async fn record(&self, run: &RunRecord) -> DestinationResult<()>;
+
+    /// One line for each table of the catalog, for `tenantry status`.
+    async fn summarize(&self, catalog: &'static Catalog) -> DestinationResult<Vec<TableSummary>>;
+
+    /// Answers a read-only query in the destination's own SQL. Refuses anything that would write or reach outside.
+    async fn query(&self, sql: &str) -> DestinationResult<Vec<RecordBatch>>;
+}
+
+/// What a destination can and cannot promise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Capabilities {
+    /// Rows and checkpoint become visible in one transaction. Otherwise the checkpoint comes after the rows.
+    pub atomic_publish: bool,
+}
+
+/// Rows of one table on their way to staging.
+///
+/// Columns: the table's data columns in catalog order (without the two that the destination sets), then [`crate::catalog::system::PAGE`].
+#[derive(Debug, Clone)]
+pub struct Batch {
+    /// The table.
+    pub table: &'static Table,
+    /// The rows, with the schema that [`staged_schema`] gives for the table.
+    pub rows: RecordBatch,
+}
+
+/// Everything that becomes visible at once.
+#[derive(Debug, Clone)]
+pub struct Commit {
+    /// The stream whose staged rows are meant.
+    pub stream: &'static Stream,
+    /// What the staged rows say about rows that were not staged.
+    pub scope: Scope,
+    /// Where the next run goes on; `None` leaves the old checkpoint.
+    pub checkpoint: Option<Checkpoint>,
+    /// The value for the sync time of rows that are written.
+    pub synced_at: Micros,
+    /// Number of the run.
+    pub run: u64,
+    /// Records that did not fit, found since the last publish of the stream.
+    pub quarantined: Vec<Quarantine>,
+    /// Stretches that can no longer be read, found since the last publish of the stream.
+    pub gaps: Vec<crate::source::Gap>,
+}
+
+/// What the staged rows say about rows that were not staged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Scope {
+    /// Nothing: rows are added and changed, never soft-deleted.
+    Rows,
+    /// The staged children of each staged root row are all the children it has: others are soft-deleted.
+    Records,
+    /// The staged rows are everything the tenant holds: others are soft-deleted, in the root and in its children.
+    Table {
+        /// Root keys that count as seen although no row was staged for them (quarantined, or not confirmed gone). Neither
+        /// their root rows nor their children are soft-deleted.
+        spared: Vec<Key>,
+    },
+}
+
+/// Values of a merge key, in key order, as text.
+pub type Key = Vec<String>;
+
+/// What a publish did, table by table in the stream's order.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Published {
+    /// One entry for each table of the stream.
+    pub tables: Vec<(&'static str, Counts)>,
+}
+
+/// Rows by what happened to them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Rows that were not there before.
+    pub inserted: u64,
+    /// Rows whose values changed, returned rows included.
+    pub updated: u64,
+    /// Rows newly marked deleted.
+    pub deleted: u64,
+    /// Rows that came and were already as they came.
+    pub unchanged: u64,
+}
+
+/// What `tenantry status` shows of a table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableSummary {
+    /// The table.
+    pub table: &'static str,
+    /// Rows that the tenant still holds.
+    pub live: u64,
+    /// Rows that are marked deleted.
+    pub deleted: u64,
+    /// Newest sync time, microseconds UTC.
+    pub newest: Option<Micros>,
+    /// When a run last finished this table well.
+    pub last_success: Option<Micros>,
+    /// Outcome of the last run for this table, with its message.
+    pub last_outcome: Option<String>,
+}
+
+mod schema;
+pub use schema::{arrow_type, staged_schema};

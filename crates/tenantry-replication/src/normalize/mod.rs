@@ -1,0 +1,1 @@
+//! One JSON record becomes rows.

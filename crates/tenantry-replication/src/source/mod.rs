@@ -1,0 +1,109 @@
+//! Where records come from: pages of JSON records, read one at a time at the engine's pace.
+//!
+//! Knows nothing of tables, and never looks into a record.
+
+pub mod auth0;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use crate::catalog::Stream;
+use crate::error::SourceResult;
+use crate::state::Checkpoint;
+
+/// Reads records of a tenant.
+#[async_trait]
+pub trait Source: Send + Sync {
+    /// Gets a token and tells what it allows. Repeats nothing that is still valid.
+    async fn connect(&self) -> SourceResult<Access>;
+
+    /// Begins one read of a stream. Sends nothing until the first page is asked for.
+    fn open(&self, read: Read) -> Box<dyn Pages>;
+
+    /// Reads one record by its root key; `None` when the tenant says that it does not exist.
+    ///
+    /// Only for streams whose endpoint has a `record_path`. The page holds exactly one record.
+    async fn record(&self, stream: &'static Stream, key: &str) -> SourceResult<Option<Page>>;
+
+    /// Requests sent so far, retries and polls included: the scarce thing.
+    fn requests(&self) -> u64;
+}
+
+/// A read under way.
+#[async_trait]
+pub trait Pages: Send {
+    /// The next page, or `None` after the last one.
+    ///
+    /// Retries by itself what [`crate::error::retry`] allows. After an error the read is over, and it was not complete.
+    /// `None` is given only when the source said that there is no more.
+    async fn next(&mut self) -> SourceResult<Option<Page>>;
+
+    /// Whether the end that was reached is a complete read of what the [`Read`] asked for.
+    ///
+    /// False before the end, and when something contradicted completeness (a total that moved while pages shifted, a window that could
+    /// not be split further): rows then count, absence does not.
+    fn complete(&self) -> bool;
+
+    /// Stretches of the stream that the source no longer holds, found while reading.
+    fn gaps(&self) -> &[Gap] {
+        &[]
+    }
+
+    /// Requests that this read has sent so far, retries and polls included.
+    fn requests(&self) -> u64;
+}
+
+/// What to read.
+#[derive(Debug, Clone)]
+pub struct Read {
+    /// The stream.
+    pub stream: &'static Stream,
+    /// For a fan-out: keys of the parent records to read for, in order.
+    pub parents: Vec<String>,
+    /// Where an earlier run stopped; `None` for everything.
+    pub from: Option<Checkpoint>,
+}
+
+/// One answer's worth of records.
+#[derive(Debug, Clone)]
+pub struct Page {
+    /// The bytes as received, decompressed.
+    pub body: Bytes,
+    /// Where in them the records are.
+    pub records: Records,
+    /// For a fan-out: the key of the parent record that all of these belong to.
+    pub parent: Option<String>,
+    /// Where a later run may go on once everything up to and including this page is published.
+    pub checkpoint: Option<Checkpoint>,
+}
+
+/// Where in a page's bytes the records are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Records {
+    /// The elements of the array that is this member of the answer; the answer itself for `""`.
+    Array(&'static str),
+    /// One JSON object on each line; blank lines count for nothing.
+    Lines,
+    /// The body is one record.
+    One,
+}
+
+/// What the token allows.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Access {
+    /// Scopes granted, sorted; `None` when the token does not tell.
+    pub scopes: Option<Vec<String>>,
+    /// How far the tenant's clock is ahead of ours, in seconds, as far as whole seconds tell.
+    pub clock_ahead_seconds: Option<i64>,
+}
+
+/// A stretch of a stream that can no longer be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gap {
+    /// First position not read: the checkpoint that we had.
+    pub from: String,
+    /// First position read again, or empty when nothing is left.
+    pub to: String,
+    /// Why, e.g. `checkpoint older than retention`.
+    pub reason: String,
+}

@@ -1,0 +1,96 @@
+//! What a destination remembers beside the tables: checkpoints, runs, gaps, quarantined records.
+//!
+//! Only data types: every destination keeps them in its own `_tenantry` schema, checkpoints in the transaction of the rows that they stand for.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Micros;
+
+/// Everything that a run needs to know of earlier ones.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct State {
+    /// Last checkpoint by stream name.
+    pub checkpoints: BTreeMap<String, Checkpoint>,
+    /// Number of the last run; 0 before the first.
+    pub last_run: u64,
+}
+
+/// How far a stream got. Kept as JSON text, so that a later version can add fields.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Checkpoint {
+    /// A complete read of the whole list finished.
+    Full {
+        /// When the read began, microseconds UTC: changes from then on may be missing.
+        read_at: Micros,
+    },
+    /// All events up to and including this one are published.
+    Log {
+        /// Log id to go on from.
+        log_id: String,
+        /// Newest event time seen, microseconds UTC.
+        newest: Option<Micros>,
+    },
+    /// All days before this one are final.
+    Daily {
+        /// Date as `YYYY-MM-DD`.
+        date: String,
+    },
+}
+
+/// A record or row that did not fit, kept so that nothing is dropped silently.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Quarantine {
+    /// Table that it was meant for.
+    pub table: &'static str,
+    /// Values of the table's merge key, as far as they could be read, as compact JSON.
+    pub key: String,
+    /// What did not fit, naming the column and never the value, e.g. `created_at: not a time`.
+    pub reason: String,
+    /// The record as compact JSON, with secrets masked.
+    pub record: String,
+}
+
+/// One run as `_tenantry.run` keeps it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunRecord {
+    /// Number of the run, from 1.
+    pub run: u64,
+    /// When it began, microseconds UTC.
+    pub started_at: Micros,
+    /// When it ended.
+    pub finished_at: Micros,
+    /// `done`, `failed`, `interrupted`, ...
+    pub outcome: String,
+    /// Requests sent in all.
+    pub requests: u64,
+    /// What happened to each table.
+    pub tables: Vec<TableRecord>,
+}
+
+/// One table of one run as `_tenantry.run_table` keeps it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TableRecord {
+    /// The table.
+    pub table: String,
+    /// `done`, `skipped`, `failed`, `frozen`.
+    pub outcome: String,
+    /// Why, and what to do, where it is not `done`.
+    pub message: Option<String>,
+    /// Rows that were not there before.
+    pub inserted: u64,
+    /// Rows whose values changed, returned rows included.
+    pub updated: u64,
+    /// Rows newly marked deleted.
+    pub deleted: u64,
+    /// Rows that came and were already as they came.
+    pub unchanged: u64,
+    /// Records or rows that did not fit.
+    pub quarantined: u64,
+    /// Requests sent for the table's stream (the same number for each table of a stream).
+    pub requests: u64,
+    /// Seconds from the first request to the publish.
+    pub seconds: f64,
+}
