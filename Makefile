@@ -1,0 +1,42 @@
+# The two commands to know: `make demo` and `make test`. Everything else is listed by `make help`.
+
+CACHE := $(HOME)/.cache/tenantry
+# Outside the work tree, so that a fresh clone builds with what an older one left.
+export CARGO_TARGET_DIR ?= $(CACHE)/target
+export PATH := $(PATH):$(HOME)/.cargo/bin:$(CACHE)/uv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test build release docs deny setup setup-build setup-tests
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+
+demo: setup-build ## Replicate a simulated tenant into tenantry.duckdb: no account needed
+	@cargo run --locked -p tenantry -- demo
+
+test: setup-tests ## Run every check and every test
+	@scripts/test.sh
+
+build: setup-build ## Build the tenantry command
+	@cargo build --locked -p tenantry
+	@printf '\nbuilt %s\n' "$(CARGO_TARGET_DIR)/debug/tenantry"
+
+release: setup-build ## Build the tenantry command, optimised
+	@cargo build --locked --release -p tenantry
+	@printf '\nbuilt %s\n' "$(CARGO_TARGET_DIR)/release/tenantry"
+
+docs: setup-build ## Write the documents that are generated from the code
+	@cargo xtask docs
+	@cargo run --locked -q -p tenantry -- reference > docs/cli.md.new && mv docs/cli.md.new docs/cli.md
+
+deny: ## Check licences, advisories and sources of all dependencies
+	@command -v cargo-deny >/dev/null || cargo install --locked cargo-deny
+	@cargo deny check
+
+setup: setup-tests ## Install what this machine lacks for all of the above
+
+setup-build:
+	@scripts/setup.sh build
+
+setup-tests:
+	@scripts/setup.sh tests

@@ -1,0 +1,134 @@
+#!/bin/sh
+# Installs what this machine lacks: `setup.sh build` for building and the demo, `setup.sh tests` for the tests as well.
+# Does nothing, at once, when nothing is missing. What it cannot install it names in one sentence with the command to run.
+set -eu
+
+duckdb_version=1.5.6
+duckdb_release=1.5.6-r.1
+cache="${TENANTRY_CACHE:-$HOME/.cache/tenantry}"
+root=$(cd "$(dirname "$0")/.." && pwd)
+apt_is_fresh=no
+
+say() { printf 'setup: %s\n' "$*" >&2; }
+
+give_up() {
+    printf 'setup: %s\n' "$*" >&2
+    exit 1
+}
+
+have() { command -v "$1" >/dev/null 2>&1; }
+
+# Runs as root, without ever waiting for a password where nobody can type one.
+as_root() {
+    if [ "$(id -u)" = 0 ]; then
+        "$@"
+    elif [ -t 0 ]; then
+        sudo "$@"
+    else
+        sudo -n "$@"
+    fi
+}
+
+# apt_install PACKAGE...: Debian and Ubuntu packages.
+apt_install() {
+    how="please run: sudo apt-get install -y $*"
+    have apt-get || give_up "$* missing and there is no apt-get here; install the like of it with this system's package manager"
+    [ "$(id -u)" = 0 ] || have sudo || give_up "$* missing and neither root nor sudo is at hand; $how"
+    say "installing $*"
+    if [ "$apt_is_fresh" = no ]; then
+        as_root apt-get update -qq >/dev/null || say "could not refresh the package lists; trying with the old ones"
+        apt_is_fresh=yes
+    fi
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null ||
+        give_up "could not install $*; $how"
+}
+
+need_rust() {
+    have cargo || give_up "Rust is missing: install it with rustup (the Rust project's installer), open a new shell, then run this again"
+}
+
+need_compiler() {
+    have cc || apt_install build-essential
+}
+
+need_node() {
+    if ! have node || ! have npm; then apt_install nodejs npm; fi
+}
+
+# The prebuilt library that DuckDB publishes for Node: seconds to fetch, where compiling DuckDB takes most of an hour.
+need_duckdb() {
+    if [ -n "${DUCKDB_LIB_DIR:-}" ] && [ "$DUCKDB_LIB_DIR" != "$root/.duckdb" ]; then
+        [ -e "$DUCKDB_LIB_DIR/libduckdb.so" ] || give_up "DUCKDB_LIB_DIR is set to $DUCKDB_LIB_DIR, which holds no libduckdb.so; unset it or put DuckDB $duckdb_version there"
+        return
+    fi
+    home="$cache/duckdb-$duckdb_version"
+    [ -e "$home/libduckdb.so" ] || fetch_duckdb "$home"
+    if [ "$(readlink "$root/.duckdb" 2>/dev/null || true)" != "$home" ]; then
+        rm -rf "$root/.duckdb"
+        ln -s "$home" "$root/.duckdb"
+    fi
+}
+
+# fetch_duckdb FOLDER
+fetch_duckdb() {
+    case "$(uname -s)-$(uname -m)" in
+    Linux-x86_64)
+        platform=linux-x64
+        sum=1b9f82478539bb9a1d1df44bd103121a12ae52142c07158dc52b97d2ec1d69ff
+        ;;
+    Linux-aarch64)
+        platform=linux-arm64
+        sum=3a45a6305b3235a781ed9de25aa795a3862acd042782d1f864e1bdb656de212b
+        ;;
+    *)
+        give_up "no prebuilt DuckDB is known for $(uname -s) on $(uname -m); set DUCKDB_LIB_DIR to a folder with DuckDB $duckdb_version's shared library"
+        ;;
+    esac
+    need_node
+    package="@duckdb/node-bindings-$platform@$duckdb_release"
+    say "fetching DuckDB $duckdb_version ($package)"
+    mkdir -p "$cache"
+    work=$(mktemp -d "$cache/fetch.XXXXXX")
+    trap 'rm -rf "$work"' EXIT
+    (cd "$work" && npm pack --silent "$package" >/dev/null) ||
+        give_up "could not fetch $package; check the network, then run: npm pack $package"
+    archive=$(find "$work" -name '*.tgz')
+    printf '%s  %s\n' "$sum" "$archive" | sha256sum -c --quiet - >/dev/null 2>&1 ||
+        give_up "what npm gave for $package is not what was expected (SHA-256 differs); nothing was installed"
+    tar -xzf "$archive" -C "$work" package/libduckdb.so package/LICENSE
+    # Another setup may have been faster: either result is the same bytes.
+    mkdir -p "$1"
+    mv -f "$work/package/LICENSE" "$1/LICENSE"
+    mv -f "$work/package/libduckdb.so" "$1/libduckdb.so"
+    rm -rf "$work"
+    trap - EXIT
+}
+
+# uv runs the Python tools of the tests; it brings no Python of its own here.
+need_uv() {
+    if have uv || [ -x "$cache/uv/bin/uv" ]; then return; fi
+    if ! python3 -c 'import ensurepip, venv' >/dev/null 2>&1; then apt_install python3 python3-venv; fi
+    say "installing uv"
+    mkdir -p "$cache"
+    rm -rf "$cache/uv"
+    if ! python3 -m venv "$cache/uv" || ! "$cache/uv/bin/pip" install --quiet --disable-pip-version-check uv; then
+        rm -rf "$cache/uv"
+        give_up "could not install uv; please run: python3 -m venv $cache/uv && $cache/uv/bin/pip install uv"
+    fi
+}
+
+case "${1:-}" in
+build)
+    need_rust
+    need_compiler
+    need_duckdb
+    ;;
+tests)
+    need_rust
+    need_compiler
+    need_duckdb
+    need_node
+    need_uv
+    ;;
+*) give_up "usage: scripts/setup.sh build|tests" ;;
+esac
