@@ -1,9 +1,10 @@
 //! What is replicated: streams, tables and columns as constant data, and the questions others ask of it.
 //!
 //! [`auth0`] is the one declarative place; no code outside this folder names a replicated table or column. DDL, documents, scopes,
-//! the ER diagram and tests are all derived from here.
+//! the ER diagram and tests are all derived from here. Reads and writes nothing itself.
 
 mod auth0;
+mod column;
 pub mod schema;
 pub mod system;
 
@@ -19,7 +20,11 @@ pub struct Catalog {
     /// Lines between tables, in the order of the published diagram.
     pub relationships: &'static [Relationship],
     /// Names (compared without case) of JSON members whose values are secrets wherever they stand.
+    ///
+    /// Parts of names, in lower case: a member is secret when its name holds one of them and is not in `plain_members`.
     pub secret_members: &'static [&'static str],
+    /// Whole names, in lower case, of members that would count as secrets by their name but hold none (`token_lifetime`).
+    pub plain_members: &'static [&'static str],
 }
 
 /// One endpoint read to its end. It feeds a root table and the root's child tables.
@@ -46,14 +51,17 @@ pub struct Endpoint {
     pub collection: &'static str,
     /// How its pages follow each other.
     pub paging: Paging,
-    /// Records asked for in one page; the API's maximum.
+    /// Records asked for in one page: the API's maximum, or 0 where [`Paging::None`] leaves nothing to ask for.
     pub page_size: u32,
     /// Scope that the token needs.
     pub scope: &'static str,
-    /// Query parameters sent with each request.
+    /// Query parameters sent with each request of the list, `include_totals` included where the list takes it; only the paging's own
+    /// parameters (`page`, `per_page`, `from`, `take`) and a range of days or a search come from elsewhere.
     pub query: &'static [(&'static str, &'static str)],
     /// Path of one record by the root key (`{id}`), where the API has one: confirms that a record is gone.
     pub record_path: Option<&'static str>,
+    /// Query parameters sent when one record is read by `record_path`.
+    pub record_query: &'static [(&'static str, &'static str)],
 }
 
 /// How an endpoint's pages follow each other (facts of the Management API, not a choice of ours).
@@ -108,6 +116,17 @@ pub struct Table {
     pub about: Text,
     /// Words to select it by: `security`, `identity`, `config`, `pii`, `child`, ...
     pub tags: &'static [&'static str],
+    /// A question that the table answers.
+    pub example: Example,
+}
+
+/// A question, and the query that answers it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Example {
+    /// The question.
+    pub asks: Text,
+    /// The query, in the SQL that DuckDB and PostgreSQL share; tables stand in the schema [`schema::NAMESPACE`].
+    pub sql: &'static str,
 }
 
 /// How many rows a record gives to a table. Paths are slash-separated member names from the record, e.g. `/details/request/ip`.
@@ -164,6 +183,8 @@ pub enum Origin {
     EntryName,
     /// Value of the object member.
     EntryValue,
+    /// Like `EntryValue`, but the text `***` for a member whose name is secret by [`Catalog::is_secret_member`]; `null` stays NULL.
+    EntryValueMasked,
     /// Stable hash of these columns of the same row: `_fivetran_id`.
     RowHash(&'static [&'static str]),
     /// Soft-delete flag, set by the destination.
@@ -224,10 +245,11 @@ impl Catalog {
         self.streams.iter().find(|stream| stream.tables.iter().any(|candidate| candidate.name == table))
     }
 
-    /// Whether values of JSON members of this name are secrets, wherever they stand.
+    /// Whether values of JSON members of this name are secrets, wherever they stand. The name's case does not matter.
     pub fn is_secret_member(&self, name: &str) -> bool {
         let name = name.to_ascii_lowercase();
-        self.secret_members.iter().any(|secret| name.contains(secret))
+        !self.plain_members.contains(&name.as_str())
+            && self.secret_members.iter().any(|secret| name.contains(secret))
     }
 }
 
@@ -251,13 +273,40 @@ impl Stream {
         for name in root.key {
             let Some(root_column) = root.column(name) else { continue };
             let Origin::Field(path) = root_column.origin else { continue };
-            if let Some(column) =
-                self.table(child.name).and_then(|table| table.columns.iter().find(|column| column.origin == Origin::Record(path)))
+            if let Some(column) = self
+                .table(child.name)
+                .and_then(|table| table.columns.iter().find(|column| column.origin == Origin::Record(path)))
             {
                 pairs.push((root_column, column));
             }
         }
         pairs
+    }
+
+    /// Names of the top-level members of a record that any column of the stream takes, in catalog order, each once.
+    ///
+    /// What a field selection or an export job has to name. Empty for a record that is not an object.
+    pub fn members(&self) -> Vec<&'static str> {
+        let mut members = Vec::new();
+        let mut take = |path: &'static str| {
+            let member = path.trim_start_matches('/').split('/').next().unwrap_or_default();
+            if !member.is_empty() && !members.contains(&member) {
+                members.push(member);
+            }
+        };
+        for table in self.tables {
+            if let Rows::Elements(path) | Rows::Entries(path) = table.rows {
+                take(path);
+            }
+            for column in table.columns {
+                match column.origin {
+                    Origin::Record(path) => take(path),
+                    Origin::Field(path) if table.rows == Rows::Record => take(path),
+                    _ => {}
+                }
+            }
+        }
+        members
     }
 
     /// The stream's own table of this name.
@@ -275,6 +324,11 @@ impl Table {
     /// Columns that come from the source: all but the soft-delete flag and the sync time.
     pub fn data_columns(&self) -> impl Iterator<Item = &'static Column> {
         self.columns.iter().filter(|column| !column.is_system())
+    }
+
+    /// For the root table of a fan-out: the column that holds the parent record's key.
+    pub fn parent_column(&self) -> Option<&'static Column> {
+        self.columns.iter().find(|column| column.origin == Origin::Parent)
     }
 
     /// The columns of the merge key, in key order.

@@ -47,7 +47,8 @@ pub const fn row_id(natural_key: &'static [&'static str]) -> Column {
         origin: Origin::RowHash(natural_key),
         mark: Mark::Primary,
         about: Text {
-            en: "Stable hash of the row's natural key.", ja: "Fivetranが生成したレコードの一意なID"
+            en: "Stable hash of the row's natural key.",
+            ja: "Fivetranが生成したレコードの一意なID",
         },
     }
 }
