@@ -78,8 +78,12 @@ pub struct Batch {
 pub struct Commit {
     /// The stream whose staged rows are meant.
     pub stream: &'static Stream,
+    /// The stream's tables that are written; whatever was staged for others is forgotten and they stay as they are.
+    pub tables: Vec<&'static str>,
     /// What the staged rows say about rows that were not staged.
     pub scope: Scope,
+    /// Root keys that the tenant was asked for and no longer has: their rows, and their children's, are soft-deleted in any scope.
+    pub gone: Vec<Key>,
     /// Where the next run goes on; `None` leaves the old checkpoint.
     pub checkpoint: Option<Checkpoint>,
     /// The value for the sync time of rows that are written.
@@ -98,7 +102,10 @@ pub enum Scope {
     /// Nothing: rows are added and changed, never soft-deleted.
     Rows,
     /// The staged children of each staged root row are all the children it has: others are soft-deleted.
-    Records,
+    Records {
+        /// Root keys for which that is not so (one of the children was quarantined): their other children are left alone.
+        spared: Vec<Key>,
+    },
     /// The staged rows are everything the tenant holds: others are soft-deleted, in the root and in its children.
     Table {
         /// Root keys that count as seen although no row was staged for them (quarantined, or not confirmed gone). Neither
@@ -113,7 +120,7 @@ pub type Key = Vec<String>;
 /// What a publish did, table by table in the stream's order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Published {
-    /// One entry for each table of the stream.
+    /// One entry for each table that the commit was about.
     pub tables: Vec<(&'static str, Counts)>,
 }
 

@@ -1,1 +1,208 @@
-//! One JSON record becomes rows.
+//! One JSON record becomes rows of a root table and its children, straight into Arrow builders, from the catalog alone.
+//!
+//! A record is walked once: members that no column asks for are skipped by their brackets. Normalizing cannot fail a stream: a record
+//! or row that does not fit is quarantined with its reason, and what it stands for counts as seen. Knows no tables by name, sends nothing.
+
+mod distinct;
+mod program;
+mod row_id;
+mod rows;
+mod time;
+mod value;
+
+use std::collections::BTreeSet;
+
+use crate::catalog::{Catalog, Rows, Stream};
+use crate::destination::{Batch, Key};
+use crate::json::{Json, JsonError, Kind};
+use crate::source::{Page, Records};
+use crate::state::Quarantine;
+
+use program::Program;
+use rows::{Place, TableRows};
+pub use row_id::row_id;
+pub use time::parse_timestamp;
+
+/// Rows that are gathered before they leave as a batch: large enough for bulk loads, small enough to stay in cache and memory.
+pub const BATCH_ROWS: usize = 16_384;
+/// Text bytes that are gathered before a batch leaves, whatever its rows.
+pub const BATCH_BYTES: usize = 32 << 20;
+
+/// Turns pages of one stream into batches of its tables.
+pub struct Normalizer {
+    catalog: &'static Catalog,
+    program: Program,
+    tables: Vec<TableRows>,
+    page: i64,
+    /// Records seen so far.
+    records: u64,
+    quarantined: Vec<Quarantine>,
+    spared: BTreeSet<Key>,
+    nameless: bool,
+}
+
+impl Normalizer {
+    /// A normalizer for the tables of `stream`.
+    pub fn new(catalog: &'static Catalog, stream: &'static Stream) -> Self {
+        let mut program = Program::default();
+        let tables = stream.tables.iter().map(|table| TableRows::new(table, &mut program)).collect();
+        Self {
+            catalog,
+            program,
+            tables,
+            page: 0,
+            records: 0,
+            quarantined: Vec::new(),
+            spared: BTreeSet::new(),
+            nameless: false,
+        }
+    }
+
+    /// Takes the records of one page, in order. Fails only where the page itself is not JSON.
+    pub fn page(&mut self, page: &Page) -> Result<(), JsonError> {
+        self.page += 1;
+        let parent = page.parent.as_deref();
+        match page.records {
+            Records::Array(member) => {
+                let document = Json::document(&page.body)?;
+                let array = if member.is_empty() { Some(document) } else { document.get(member) };
+                let Some(array) = array.filter(|array| array.kind() == Kind::Array) else {
+                    return Err(JsonError { offset: 0, reason: "the answer holds no list of records" });
+                };
+                for record in array.elements() {
+                    self.record(record?, parent);
+                }
+            }
+            Records::Lines => {
+                for line in page.body.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty()) {
+                    match Json::document(line) {
+                        Ok(record) => self.record(record, parent),
+                        Err(error) => self.unreadable(&error),
+                    }
+                }
+            }
+            Records::One => self.record(Json::document(&page.body)?, parent),
+        }
+        Ok(())
+    }
+
+    /// Records taken so far, quarantined ones included.
+    pub fn records(&self) -> u64 {
+        self.records
+    }
+
+    /// Batches of the tables that have gathered enough rows; with `all`, of every table that has any.
+    /// The root table's batch comes before those of its children.
+    pub fn take(&mut self, all: bool) -> Vec<Batch> {
+        if all || self.tables.iter().any(TableRows::is_full) {
+            self.tables.iter_mut().filter_map(TableRows::take).collect()
+        } else {
+            Vec::new()
+        }
+    }
+
+    /// What did not fit since the last call.
+    pub fn take_quarantined(&mut self) -> Vec<Quarantine> {
+        std::mem::take(&mut self.quarantined)
+    }
+
+    /// Root keys that count as seen although a row is missing: their absence means nothing.
+    pub fn spared(&self) -> &BTreeSet<Key> {
+        &self.spared
+    }
+
+    /// Whether a record came whose key could not be read: then no absence at all means anything.
+    pub fn nameless(&self) -> bool {
+        self.nameless
+    }
+
+    fn record(&mut self, record: Json<'_>, parent: Option<&str>) {
+        self.records += 1;
+        let mut slots = vec![None; self.program.slots()];
+        let read = if record.kind() == Kind::Object {
+            self.program.walk(record, &mut slots).map_err(|error| error.to_string())
+        } else {
+            Err("not an object".to_owned())
+        };
+        if let Err(reason) = read {
+            self.nameless = true;
+            self.quarantine(0, String::new(), reason, record);
+            return;
+        }
+        let place = Place { record: &slots, parent, element: None, index: 0, name: None, page: self.page };
+        if let Err(rejected) = self.tables[0].push(self.catalog, &place) {
+            self.spare(rejected.key);
+            self.quarantine(0, rejected.key_text, rejected.reason, record);
+            return;
+        }
+        for table in 1..self.tables.len() {
+            self.children(table, &place, record);
+        }
+    }
+
+    /// Rows of one child table for one record.
+    fn children(&mut self, table: usize, place: &Place<'_>, record: Json<'_>) {
+        let rows = &mut self.tables[table];
+        let Some(container) = rows.container(place.record) else { return };
+        let mut rejected = Vec::new();
+        match rows.table().rows {
+            Rows::Record => rejected.extend(rows.push(self.catalog, place).err()),
+            Rows::Elements(_) => {
+                rows.begin_elements();
+                for (index, element) in container.elements().enumerate() {
+                    let Ok(element) = element else { break };
+                    let place = Place { element: Some(element), index: index as i64, ..*place };
+                    rejected.extend(rows.push(self.catalog, &place).err());
+                }
+            }
+            Rows::Entries(_) => {
+                for (index, member) in container.members().enumerate() {
+                    let Ok((name, value)) = member else { break };
+                    let name = name.text();
+                    let place = Place { element: Some(value), name: Some(&name), index: index as i64, ..*place };
+                    rejected.extend(rows.push(self.catalog, &place).err());
+                }
+            }
+        }
+        if rejected.is_empty() {
+            return;
+        }
+        let key = self.tables[0].key_of(place);
+        self.spare(key);
+        for rejected in rejected {
+            self.quarantine(table, rejected.key_text, rejected.reason, record);
+        }
+    }
+
+    /// Counts a root key as seen, or gives up on absence altogether where it could not be read.
+    fn spare(&mut self, key: Option<Key>) {
+        match key {
+            Some(key) => {
+                self.spared.insert(key);
+            }
+            None => self.nameless = true,
+        }
+    }
+
+    fn unreadable(&mut self, error: &JsonError) {
+        self.records += 1;
+        self.nameless = true;
+        self.quarantined.push(Quarantine {
+            table: self.tables[0].table().name,
+            key: String::new(),
+            reason: error.to_string(),
+            record: String::new(),
+        });
+    }
+
+    fn quarantine(&mut self, table: usize, key: String, reason: String, record: Json<'_>) {
+        let catalog = self.catalog;
+        self.quarantined.push(Quarantine {
+            table: self.tables[table].table().name,
+            key,
+            reason,
+            // Where the record cannot be rewritten it cannot be masked either, and is left out.
+            record: record.compact_masked(&|name| catalog.is_secret_member(name)).unwrap_or_default(),
+        });
+    }
+}

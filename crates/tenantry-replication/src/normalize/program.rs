@@ -1,0 +1,91 @@
+//! The paths that a stream's columns ask for, as a tree that is walked beside the record: each path's value lands in its slot.
+
+use crate::json::{Json, JsonError, Kind};
+
+/// A tree of member names. Slots are numbered from 0 in the order in which paths were added.
+#[derive(Debug, Default)]
+pub(super) struct Program {
+    root: Node,
+    slots: usize,
+}
+
+#[derive(Debug, Default)]
+struct Node {
+    name: Box<[u8]>,
+    /// Where the value of this path goes, if a column asks for it.
+    slot: Option<usize>,
+    members: Vec<Node>,
+}
+
+impl Program {
+    /// Adds a slash-separated path and gives its slot; the same path has one slot. `""` is the walked value itself.
+    pub(super) fn slot(&mut self, path: &str) -> usize {
+        let mut node = &mut self.root;
+        for name in path.split('/').skip(1) {
+            let found = node.members.iter().position(|member| &*member.name == name.as_bytes());
+            let at = found.unwrap_or_else(|| {
+                node.members.push(Node { name: name.as_bytes().into(), ..Node::default() });
+                node.members.len() - 1
+            });
+            node = &mut node.members[at];
+        }
+        *node.slot.get_or_insert_with(|| {
+            self.slots += 1;
+            self.slots - 1
+        })
+    }
+
+    /// How many slots a walk fills.
+    pub(super) fn slots(&self) -> usize {
+        self.slots
+    }
+
+    /// Walks a value once and puts what is found into `slots`. Of duplicate members the last counts.
+    pub(super) fn walk<'a>(&self, value: Json<'a>, slots: &mut [Option<Json<'a>>]) -> Result<(), JsonError> {
+        self.root.walk(value, slots)
+    }
+}
+
+impl Node {
+    fn walk<'a>(&self, value: Json<'a>, slots: &mut [Option<Json<'a>>]) -> Result<(), JsonError> {
+        if let Some(slot) = self.slot {
+            slots[slot] = Some(value);
+        }
+        if self.members.is_empty() || value.kind() != Kind::Object {
+            return Ok(());
+        }
+        let mut seen = 0u64;
+        for member in value.members() {
+            let (name, value) = member?;
+            let Some(at) = self.members.iter().position(|member| name.raw() == &*member.name).or_else(|| self.escaped(name))
+            else {
+                continue;
+            };
+            let bit = 1u64 << (at % 64);
+            if seen & bit != 0 {
+                self.members[at].clear(slots);
+            }
+            seen |= bit;
+            self.members[at].walk(value, slots)?;
+        }
+        Ok(())
+    }
+
+    /// The member whose name is spelled with escapes.
+    fn escaped(&self, name: crate::json::Name<'_>) -> Option<usize> {
+        if !name.raw().contains(&b'\\') {
+            return None;
+        }
+        let text = name.text();
+        self.members.iter().position(|member| text.as_bytes() == &*member.name)
+    }
+
+    fn clear(&self, slots: &mut [Option<Json<'_>>]) {
+        if let Some(slot) = self.slot {
+            slots[slot] = None;
+        }
+        for member in &self.members {
+            member.clear(slots);
+        }
+    }
+}
