@@ -1,19 +1,32 @@
 //! The engine: drives source, normalize and destination until every selected table is up to date, and reports what happened.
 //!
-//! Holds no HTTP, no SQL and no terminal. What may go wrong in one stream stays in that stream.
+//! Holds no HTTP, no SQL and no terminal. What goes wrong in one stream stays in that stream; what goes wrong at the destination ends
+//! the run, since it would meet every stream.
 
+mod absence;
+mod parents;
+mod plan;
+mod replicate;
 mod report;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use futures::StreamExt as _;
+use futures::stream;
+
 pub use report::{Outcome, Report};
 
 use crate::catalog::Catalog;
-use crate::clock::Clock;
+use crate::clock::{Clock, MICROS_PER_SECOND, Micros};
 use crate::destination::Destination;
-use crate::error::{DestinationError, SourceError};
+use crate::error::{DestinationError, DestinationResult, SourceError};
 use crate::source::Source;
+use crate::state::RunRecord;
+
+use parents::{NoParents, Parents};
+use plan::{Action, Task};
+use report::StreamReport;
 
 /// What a run works with.
 #[derive(Clone)]
@@ -82,8 +95,74 @@ pub enum SyncError {
     Destination(#[from] DestinationError),
 }
 
-/// Brings the selected tables up to date with the tenant.
+/// One run, as its streams see it.
+struct Run {
+    edges: Edges,
+    catalog: &'static Catalog,
+    number: u64,
+    /// When the run began: the sync time of every row it writes.
+    started_at: Micros,
+    parents: Parents,
+}
+
+/// Brings the selected tables up to date with the tenant: connect, prepare, plan, replicate each stream, record the run.
 pub async fn sync(edges: &Edges, catalog: &'static Catalog, options: &Options) -> Result<Report, SyncError> {
-    let _ = (edges.source.connect().await?, catalog, options);
-    Err(SyncError::Destination(DestinationError::new(crate::error::DestinationErrorKind::Failed, "sync", "under construction")))
+    let begun = edges.clock.monotonic();
+    let access = edges.source.connect().await?;
+    edges.destination.prepare(catalog).await?;
+    let state = edges.destination.state().await?;
+    let tasks = plan::tasks(catalog, options, &access, &state);
+    let run = Run {
+        edges: edges.clone(),
+        catalog,
+        number: state.last_run + 1,
+        started_at: edges.clock.now(),
+        parents: Parents::of(&tasks),
+    };
+
+    // Parents come before their fan-outs in the catalog, and streams begin in that order: a fan-out that waits never keeps its parent out.
+    let at_once = options.streams_at_once.max(1);
+    let mut reports: Vec<StreamReport> = Vec::with_capacity(tasks.len());
+    let mut running = stream::iter(tasks.iter().map(|task| run.stream(task))).buffer_unordered(at_once);
+    while let Some(report) = running.next().await {
+        reports.push(report?);
+    }
+    drop(running);
+    reports.sort_by_key(|report| tasks.iter().position(|task| task.stream.name == report.stream.name));
+
+    let seconds = (edges.clock.monotonic() - begun).as_secs_f64();
+    let report = Report::new(run.number, reports, edges.source.requests(), seconds);
+    edges.destination.record(&run.record(&report)).await?;
+    Ok(report)
+}
+
+impl Run {
+    /// One stream from begin to end. Fails only where the destination does.
+    async fn stream(&self, task: &Task) -> DestinationResult<StreamReport> {
+        let name = task.stream.name;
+        let begun = self.edges.clock.monotonic();
+        let mut report = match &task.action {
+            Action::Leave { outcome, message } => StreamReport::left(task, *outcome, message.clone()),
+            Action::Read => {
+                self.edges.observer.event(&Event::Started { stream: name });
+                replicate::replicate(self, task).await?
+            }
+        };
+        // Whoever still waits for this stream's keys gets to know that there are none.
+        self.parents.give(name, &Err(NoParents { outcome: report.outcome, message: report.message.clone().unwrap_or_default() }));
+        report.seconds = (self.edges.clock.monotonic() - begun).as_secs_f64();
+        self.edges.observer.event(&Event::Finished { stream: name, outcome: report.outcome });
+        Ok(report)
+    }
+
+    fn record(&self, report: &Report) -> RunRecord {
+        RunRecord {
+            run: self.number,
+            started_at: self.started_at,
+            finished_at: self.started_at + (report.seconds * MICROS_PER_SECOND as f64) as Micros,
+            outcome: report.outcome_word().to_owned(),
+            requests: report.requests,
+            tables: report.tables.clone(),
+        }
+    }
 }

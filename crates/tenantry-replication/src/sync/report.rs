@@ -1,8 +1,14 @@
 //! What a run did, table by table: the data behind the summary, `--json`, the exit code and `_tenantry.run_table`.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
+use crate::catalog::Stream;
+use crate::destination::Counts;
 use crate::state::TableRecord;
+
+use super::plan::Task;
 
 /// How a stream or table ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -12,7 +18,7 @@ pub enum Outcome {
     Done,
     /// Not read: a scope is missing, or the tenant does not offer the feature. The message says what to grant.
     Skipped,
-    /// Not up to date: what the table holds is what it held before.
+    /// Not up to date; the message says how far it came.
     Failed,
     /// Never written by a sync.
     Frozen,
@@ -46,8 +52,70 @@ pub struct Report {
 }
 
 impl Report {
+    pub(super) fn new(run: u64, streams: Vec<StreamReport>, requests: u64, seconds: f64) -> Self {
+        let gaps = streams.iter().map(|stream| stream.gaps).sum();
+        let tables = streams.into_iter().flat_map(StreamReport::tables).collect();
+        Self { run, tables, requests, gaps, seconds }
+    }
+
     /// Whether every selected table is up to date.
     pub fn all_done(&self) -> bool {
         self.tables.iter().all(|table| table.outcome == Outcome::Done.word() || table.outcome == Outcome::Frozen.word())
+    }
+
+    /// The run's outcome in one word: `done`, or `incomplete` when a table was skipped or failed.
+    pub fn outcome_word(&self) -> &'static str {
+        if self.all_done() { "done" } else { "incomplete" }
+    }
+}
+
+/// What happened to one stream.
+#[derive(Debug)]
+pub(super) struct StreamReport {
+    pub(super) stream: &'static Stream,
+    pub(super) tables: Vec<&'static str>,
+    pub(super) outcome: Outcome,
+    pub(super) message: Option<String>,
+    pub(super) counts: BTreeMap<&'static str, Counts>,
+    pub(super) quarantined: BTreeMap<&'static str, u64>,
+    pub(super) requests: u64,
+    pub(super) gaps: u64,
+    pub(super) seconds: f64,
+}
+
+impl StreamReport {
+    /// A stream that was not read.
+    pub(super) fn left(task: &Task, outcome: Outcome, message: Option<String>) -> Self {
+        Self {
+            stream: task.stream,
+            tables: task.tables.clone(),
+            outcome,
+            message,
+            counts: BTreeMap::new(),
+            quarantined: BTreeMap::new(),
+            requests: 0,
+            gaps: 0,
+            seconds: 0.0,
+        }
+    }
+
+    fn tables(self) -> Vec<TableRecord> {
+        let record = |table: &&'static str| {
+            let counts = self.counts.get(table).copied().unwrap_or_default();
+            TableRecord {
+                table: (*table).to_owned(),
+                outcome: self.outcome.word().to_owned(),
+                message: self.message.clone(),
+                inserted: counts.inserted,
+                updated: counts.updated,
+                deleted: counts.deleted,
+                unchanged: counts.unchanged,
+                quarantined: self.quarantined.get(table).copied().unwrap_or_default(),
+                requests: self.requests,
+                seconds: self.seconds,
+            }
+        };
+        debug_assert!(self.tables.iter().all(|table| self.stream.table(table).is_some()));
+        self.tables.iter().map(record).collect()
     }
 }

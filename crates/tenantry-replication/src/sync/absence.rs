@@ -1,0 +1,78 @@
+//! Decides what the absence of a key means: only what the tenant confirms, or a complete second read repeats, is soft-deleted.
+//!
+//! A list that is read in pages can miss a live record while others come and go, and search indexes trail behind. So a key that a
+//! complete read did not hold is asked for by itself where the API can answer that, and else the list is read once more.
+
+use crate::catalog::{Paging, Replication, Stream};
+use crate::destination::Key;
+
+use super::replicate::{Reading, StreamError};
+use super::{Run, plan::Task};
+
+/// Absent keys that are confirmed one by one; more than that and a second read of the list costs less.
+pub(super) const CONFIRMED_ONE_BY_ONE_MAX: usize = 50;
+
+/// How the absence of root keys is confirmed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Confirmation {
+    /// By asking for each key.
+    ByKey,
+    /// By reading the list once more.
+    BySecondRead,
+    /// Not needed: one answer, or a walk that does not shift, holds everything.
+    None,
+}
+
+/// Confirms what `reading` found absent: stages what is still there.
+pub(super) async fn confirm(run: &Run, task: &Task, reading: &mut Reading<'_>) -> Result<(), StreamError> {
+    let absent = run.edges.destination.absent(task.stream, CONFIRMED_ONE_BY_ONE_MAX + 1).await?;
+    match confirmation(task.stream, &absent) {
+        Confirmation::None => Ok(()),
+        Confirmation::BySecondRead => reading.read_all(run, task).await,
+        Confirmation::ByKey => {
+            for key in absent.iter().filter_map(|key| key.first()) {
+                reading.requests += 1;
+                if let Some(page) = run.edges.source.record(task.stream, key).await? {
+                    reading.take_page(run, &page).await?;
+                }
+            }
+            Ok(())
+        }
+    }
+}
+
+fn confirmation(stream: &Stream, absent: &[Key]) -> Confirmation {
+    let Some(endpoint) = stream.endpoint.as_ref().filter(|_| !absent.is_empty()) else { return Confirmation::None };
+    let by_key = endpoint.record_path.is_some() && stream.root().key.len() == 1;
+    match (by_key, endpoint.paging) {
+        (true, _) if absent.len() <= CONFIRMED_ONE_BY_ONE_MAX => Confirmation::ByKey,
+        // An export is one snapshot, not a walk over shifting pages.
+        _ if stream.replication == Replication::Export => Confirmation::None,
+        (_, Paging::Offset) => Confirmation::BySecondRead,
+        (true, Paging::Checkpoint) => Confirmation::BySecondRead,
+        (_, Paging::None | Paging::Checkpoint | Paging::LogCheckpoint) => Confirmation::None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::CATALOG;
+
+    #[test]
+    fn absence_is_confirmed_as_the_api_allows() {
+        let keys = |count: usize| (0..count).map(|key| vec![key.to_string()]).collect::<Vec<_>>();
+        let check = |stream: &str, count, expected| {
+            let stream = CATALOG.stream(stream).unwrap();
+            assert_eq!(confirmation(stream, &keys(count)), expected, "{} {count}", stream.name);
+        };
+        check("clients", 0, Confirmation::None);
+        check("clients", 3, Confirmation::ByKey);
+        check("clients", CONFIRMED_ONE_BY_ONE_MAX + 1, Confirmation::BySecondRead);
+        check("users", 3, Confirmation::ByKey);
+        check("users", CONFIRMED_ONE_BY_ONE_MAX + 1, Confirmation::None);
+        check("grants", 1, Confirmation::BySecondRead);
+        check("action_triggers", 1, Confirmation::None);
+        check("organization_members", 1, Confirmation::None);
+    }
+}
