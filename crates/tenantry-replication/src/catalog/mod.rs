@@ -7,6 +7,8 @@ mod auth0;
 mod column;
 pub mod schema;
 pub mod system;
+#[cfg(test)]
+mod tests;
 
 pub use auth0::CATALOG;
 
