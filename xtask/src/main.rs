@@ -1,2 +1,59 @@
-//! xtask
-fn main() {}
+//! Project automation: `cargo xtask docs [--check] | tidy | ci`.
+//!
+//! Writes nothing but generated documents, and installs nothing.
+
+mod ci;
+mod docs;
+mod tidy;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+const USAGE: &str = "usage: cargo xtask COMMAND
+
+  docs           write docs/tables/ and docs/schema*.mmd from the catalog
+  docs --check   fail when they are stale
+  tidy           check what the compiler cannot: see xtask/src/tidy.rs
+  ci             all checks and all tests";
+
+/// What a command found wrong, one line each. Empty when all is well.
+type Findings = Vec<String>;
+
+#[expect(clippy::print_stderr, reason = "a command for developers speaks on stderr")]
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let outcome = match arguments[..] {
+        ["docs"] => docs::write(&root()),
+        ["docs", "--check"] => docs::check(&root()),
+        ["tidy"] => tidy::check(&root()),
+        ["ci"] => ci::run(&root()),
+        _ => {
+            eprintln!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match outcome {
+        Ok(findings) if findings.is_empty() => ExitCode::SUCCESS,
+        Ok(findings) => {
+            for finding in findings {
+                eprintln!("{finding}");
+            }
+            ExitCode::FAILURE
+        }
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The project's own folder: the one above this crate.
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_path_buf).unwrap_or_default()
+}
+
+/// `path` as the project sees it, with forward slashes.
+fn shown(root: &Path, path: &Path) -> String {
+    path.strip_prefix(root).unwrap_or(path).to_string_lossy().replace('\\', "/")
+}

@@ -1,0 +1,53 @@
+//! All checks and all tests, one after the other, going on after a failure so that one run tells everything.
+//!
+//! Decides on nothing itself: each step's own exit status counts.
+
+use std::io;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use crate::{Findings, docs, tidy};
+
+/// Runs every step and returns one finding for each that failed, and what the project's own checks found.
+pub(crate) fn run(root: &Path) -> io::Result<Findings> {
+    let mut findings = Findings::new();
+    step(root, &["fmt", "--all", "--check"], &mut findings)?;
+    let lint = ["clippy", "--workspace", "--all-targets", "--locked", "--quiet", "--", "-D", "warnings"];
+    step(root, &lint, &mut findings)?;
+    findings.extend(docs::check(root)?);
+    findings.extend(tidy::check(root)?);
+    if installed("nextest") {
+        step(root, &["nextest", "run", "--workspace", "--locked", "--no-fail-fast"], &mut findings)?;
+        // nextest runs no examples in documentation.
+        step(root, &["test", "--doc", "--workspace", "--locked"], &mut findings)?;
+    } else {
+        step(root, &["test", "--workspace", "--locked", "--no-fail-fast"], &mut findings)?;
+    }
+    if installed("deny") {
+        step(root, &["deny", "check"], &mut findings)?;
+    }
+    Ok(findings)
+}
+
+fn step(root: &Path, arguments: &[&str], findings: &mut Findings) -> io::Result<()> {
+    let status = Command::new(cargo()).args(arguments).current_dir(root).status()?;
+    if !status.success() {
+        findings.push(format!("failed: cargo {}", arguments.join(" ")));
+    }
+    Ok(())
+}
+
+/// Whether cargo has this subcommand.
+fn installed(subcommand: &str) -> bool {
+    let probe = Command::new(cargo())
+        .args([subcommand, "--version"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    probe.is_ok_and(|status| status.success())
+}
+
+#[expect(clippy::disallowed_methods, reason = "cargo tells its subcommands where it is, and this is one")]
+fn cargo() -> std::ffi::OsString {
+    std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
+}
