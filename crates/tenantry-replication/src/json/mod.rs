@@ -79,12 +79,12 @@ impl<'a> Json<'a> {
 
     /// Members of an object in the order in which they stand; none for other kinds.
     pub fn members(self) -> Members<'a> {
-        Members(Walk::new(self.0, b'{'))
+        Members((self.kind() == Kind::Object).then(|| Cursor::inside(self.0)))
     }
 
     /// Elements of an array; none for other kinds.
     pub fn elements(self) -> Elements<'a> {
-        Elements(Walk::new(self.0, b'['))
+        Elements((self.kind() == Kind::Array).then(|| Cursor::inside(self.0)))
     }
 
     /// The member of this name; of several the last. `None` also where the object is malformed.
@@ -155,92 +155,26 @@ impl<'a> Name<'a> {
 
 /// Iterator over an object's members. Ends after the first error.
 #[derive(Debug, Clone)]
-pub struct Members<'a>(Walk<'a>);
+pub struct Members<'a>(Option<Cursor<'a>>);
 
 /// Iterator over an array's elements. Ends after the first error.
 #[derive(Debug, Clone)]
-pub struct Elements<'a>(Walk<'a>);
-
-/// Position inside a container.
-#[derive(Debug, Clone)]
-struct Walk<'a> {
-    bytes: &'a [u8],
-    at: usize,
-    first: bool,
-}
-
-impl<'a> Walk<'a> {
-    fn new(bytes: &'a [u8], open: u8) -> Self {
-        if bytes.first() == Some(&open) { Self { bytes, at: 1, first: true } } else { Self { bytes: &[], at: 0, first: true } }
-    }
-
-    /// Moves to the begin of the next item; `None` at the closing bracket.
-    fn item(&mut self) -> Option<Result<usize, JsonError>> {
-        if self.at >= self.bytes.len() {
-            return None;
-        }
-        let mut at = skip_space(self.bytes, self.at);
-        let close = if self.bytes[0] == b'{' { b'}' } else { b']' };
-        match self.bytes.get(at) {
-            Some(&byte) if byte == close => {
-                self.at = self.bytes.len();
-                None
-            }
-            Some(b',') if !self.first => {
-                at = skip_space(self.bytes, at + 1);
-                Some(Ok(at))
-            }
-            Some(_) if self.first => {
-                self.first = false;
-                Some(Ok(at))
-            }
-            _ => Some(self.stop(at, "expected a comma or the end")),
-        }
-    }
-
-    fn value(&mut self, begin: usize) -> Result<Json<'a>, JsonError> {
-        match skip_value(self.bytes, begin) {
-            Ok(end) => {
-                self.at = end;
-                Ok(Json(&self.bytes[begin..end]))
-            }
-            Err(error) => {
-                self.at = self.bytes.len();
-                Err(error)
-            }
-        }
-    }
-
-    fn stop<T>(&mut self, offset: usize, reason: &'static str) -> Result<T, JsonError> {
-        self.at = self.bytes.len();
-        Err(JsonError { offset, reason })
-    }
-
-    fn member(&mut self, begin: usize) -> Result<(Name<'a>, Json<'a>), JsonError> {
-        if self.bytes.get(begin) != Some(&b'"') {
-            return self.stop(begin, "expected a member name");
-        }
-        let end = match skip_string(self.bytes, begin) {
-            Ok(end) => end,
-            Err(error) => return self.stop(error.offset, error.reason),
-        };
-        let colon = skip_space(self.bytes, end);
-        if self.bytes.get(colon) != Some(&b':') {
-            return self.stop(colon, "expected a colon");
-        }
-        let value = self.value(skip_space(self.bytes, colon + 1))?;
-        Ok((Name(&self.bytes[begin + 1..end - 1]), value))
-    }
-}
+pub struct Elements<'a>(Option<Cursor<'a>>);
 
 impl<'a> Iterator for Members<'a> {
     type Item = Result<(Name<'a>, Json<'a>), JsonError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        Some(match self.0.item()? {
-            Ok(begin) => self.0.member(begin),
-            Err(error) => Err(error),
-        })
+        let cursor = self.0.as_mut()?;
+        let item = match cursor.member() {
+            Ok(None) => None,
+            Ok(Some(name)) => Some(cursor.value().map(|value| (name, value))),
+            Err(error) => Some(Err(error)),
+        };
+        if !matches!(item, Some(Ok(_))) {
+            self.0 = None;
+        }
+        item
     }
 }
 
@@ -248,10 +182,125 @@ impl<'a> Iterator for Elements<'a> {
     type Item = Result<Json<'a>, JsonError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        Some(match self.0.item()? {
-            Ok(begin) => self.0.value(begin),
-            Err(error) => Err(error),
-        })
+        let cursor = self.0.as_mut()?;
+        let item = match cursor.element() {
+            Ok(false) => None,
+            Ok(true) => Some(cursor.value()),
+            Err(error) => Some(Err(error)),
+        };
+        if !matches!(item, Some(Ok(_))) {
+            self.0 = None;
+        }
+        item
+    }
+}
+
+/// A place in JSON bytes from which values are read one after another, each byte looked at once.
+#[derive(Debug, Clone)]
+pub(crate) struct Cursor<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    /// Just behind an opening bracket: no comma is due.
+    entered: bool,
+}
+
+impl<'a> Cursor<'a> {
+    /// At the value that begins `bytes`.
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
+        let start = if bytes.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
+        Self { bytes, at: skip_space(bytes, start), entered: false }
+    }
+
+    /// Inside the container that is `bytes`.
+    fn inside(bytes: &'a [u8]) -> Self {
+        Self { bytes, at: 1, entered: true }
+    }
+
+    /// Bytes from the begin to here.
+    pub(crate) fn position(&self) -> usize {
+        self.at
+    }
+
+    /// Goes back to a place where a value began.
+    pub(crate) fn rewind(&mut self, position: usize) {
+        self.at = position;
+        self.entered = false;
+    }
+
+    /// Steps into the object or array here.
+    pub(crate) fn enter(&mut self) {
+        self.at += 1;
+        self.entered = true;
+    }
+
+    /// Whether the value here begins with this byte.
+    pub(crate) fn begins_with(&self, byte: u8) -> bool {
+        self.bytes.get(self.at) == Some(&byte)
+    }
+
+    /// Whether only space is left.
+    pub(crate) fn is_at_end(&self) -> bool {
+        skip_space(self.bytes, self.at) == self.bytes.len()
+    }
+
+    /// The value whose bytes lie between `begin` and here.
+    pub(crate) fn since(&self, begin: usize) -> Json<'a> {
+        Json(&self.bytes[begin..self.at])
+    }
+
+    /// Steps over the value here.
+    #[inline]
+    pub(crate) fn value(&mut self) -> Result<Json<'a>, JsonError> {
+        let begin = self.at;
+        self.at = skip_value(self.bytes, begin)?;
+        Ok(Json(&self.bytes[begin..self.at]))
+    }
+
+    /// Inside an object: steps to the next member's value and gives its name, or leaves the object.
+    #[inline]
+    pub(crate) fn member(&mut self) -> Result<Option<Name<'a>>, JsonError> {
+        if !self.item(b'}')? {
+            return Ok(None);
+        }
+        if !self.begins_with(b'"') {
+            return self.fail("expected a member name");
+        }
+        let begin = self.at + 1;
+        let end = skip_string(self.bytes, self.at)?;
+        self.at = skip_space(self.bytes, end);
+        if !self.begins_with(b':') {
+            return self.fail("expected a colon");
+        }
+        self.at = skip_space(self.bytes, self.at + 1);
+        Ok(Some(Name(&self.bytes[begin..end - 1])))
+    }
+
+    /// Inside an array: steps to the next element, or leaves the array.
+    #[inline]
+    pub(crate) fn element(&mut self) -> Result<bool, JsonError> {
+        self.item(b']')
+    }
+
+    #[inline]
+    fn item(&mut self, close: u8) -> Result<bool, JsonError> {
+        let entered = std::mem::take(&mut self.entered);
+        self.at = skip_space(self.bytes, self.at);
+        if self.begins_with(close) {
+            self.at += 1;
+            return Ok(false);
+        }
+        if entered {
+            return Ok(true);
+        }
+        if self.begins_with(b',') {
+            self.at = skip_space(self.bytes, self.at + 1);
+            return Ok(true);
+        }
+        self.fail("expected a comma or the end")
+    }
+
+    fn fail<T>(&self, reason: &'static str) -> Result<T, JsonError> {
+        Err(JsonError { offset: self.at, reason })
     }
 }
 
@@ -263,16 +312,40 @@ fn skip_space(bytes: &[u8], mut at: usize) -> usize {
 }
 
 /// End of the string that begins at `at` (on its quote).
+#[inline]
 fn skip_string(bytes: &[u8], at: usize) -> Result<usize, JsonError> {
     let mut next = at + 1;
-    while let Some(found) = bytes.get(next..).and_then(|rest| memchr2(b'"', b'\\', rest)) {
-        let position = next + found;
-        if bytes[position] == b'"' {
-            return Ok(position + 1);
+    loop {
+        match quote_or_backslash(bytes, next) {
+            Some(found) if bytes[found] == b'"' => return Ok(found + 1),
+            Some(found) => next = found + 2,
+            None => return Err(JsonError { offset: bytes.len(), reason: "a string does not end" }),
         }
-        next = position + 2;
     }
-    Err(JsonError { offset: bytes.len(), reason: "a string does not end" })
+}
+
+/// Bytes of a string that are looked at eight at a time before a search for long ones takes over.
+const SHORT_STRING: usize = 32;
+
+/// The next quote or backslash. Most strings of a record are short: those are found here, without a call.
+#[inline]
+fn quote_or_backslash(bytes: &[u8], from: usize) -> Option<usize> {
+    let mut at = from;
+    while at < from + SHORT_STRING {
+        let Some(eight) = bytes.get(at..).and_then(<[u8]>::first_chunk::<8>) else { break };
+        let word = u64::from_le_bytes(*eight);
+        let found = zero_bytes(word ^ u64::from_le_bytes([b'"'; 8])) | zero_bytes(word ^ u64::from_le_bytes([b'\\'; 8]));
+        if found != 0 {
+            return Some(at + found.trailing_zeros() as usize / 8);
+        }
+        at += 8;
+    }
+    memchr2(b'"', b'\\', bytes.get(at..)?).map(|found| at + found)
+}
+
+/// Marks the lowest zero byte of a word by its high bit (higher marks may be false).
+const fn zero_bytes(word: u64) -> u64 {
+    word.wrapping_sub(0x0101_0101_0101_0101) & !word & 0x8080_8080_8080_8080
 }
 
 /// End of the value that begins at `at`. Containers are skipped by their brackets, without a look at what is inside.

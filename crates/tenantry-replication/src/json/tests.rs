@@ -79,9 +79,17 @@ fn compact_text_is_canonical_and_keeps_what_it_cannot_read() {
     ] {
         assert_eq!(document(text).compact().unwrap(), expected);
     }
-    for wrong in ["[1 2]", "[1,]", "[,1]", r#"{"a" 1}"#, r#"{"a":}"#, "[truex]", "[1}", "{1:2}", "[01]"] {
+    for wrong in ["[1 2]", "[1,]", "[,1]", r#"{"a" 1}"#, r#"{"a":}"#, "[truex]", "[1}", "{1:2}", "[01]", "[[1][2]]"] {
         assert!(Json::document(wrong.as_bytes()).and_then(Json::compact).is_err(), "{wrong}");
     }
+}
+
+#[test]
+fn iterators_end_with_an_error_where_a_comma_is_missing() {
+    let elements: Vec<_> = document("[[1][2]]").elements().collect();
+    assert_eq!(elements.len(), 2);
+    assert!(elements[0].is_ok() && elements[1].is_err());
+    assert!(document(r#"{"a":{}"b":1}"#).members().any(|member| member.is_err()));
 }
 
 #[test]

@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 
 use crate::catalog::{Catalog, Rows, Stream};
 use crate::destination::{Batch, Key};
-use crate::json::{Json, JsonError, Kind};
+use crate::json::{Cursor, Json, JsonError, Kind};
 use crate::source::{Page, Records};
 use crate::state::Quarantine;
 
@@ -62,28 +62,59 @@ impl Normalizer {
     pub fn page(&mut self, page: &Page) -> Result<(), JsonError> {
         self.page += 1;
         let parent = page.parent.as_deref();
+        let mut cursor = Cursor::new(&page.body);
         match page.records {
-            Records::Array(member) => {
-                let document = Json::document(&page.body)?;
-                let array = if member.is_empty() { Some(document) } else { document.get(member) };
-                let Some(array) = array.filter(|array| array.kind() == Kind::Array) else {
-                    return Err(JsonError { offset: 0, reason: "the answer holds no list of records" });
-                };
-                for record in array.elements() {
-                    self.record(record?, parent);
-                }
-            }
+            Records::Array("") => self.array(&mut cursor, parent)?,
+            Records::Array(member) => self.member_array(&mut cursor, member, parent)?,
             Records::Lines => {
                 for line in page.body.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty()) {
-                    match Json::document(line) {
-                        Ok(record) => self.record(record, parent),
-                        Err(error) => self.unreadable(&error),
-                    }
+                    self.line(line, parent);
                 }
+                return Ok(());
             }
-            Records::One => self.record(Json::document(&page.body)?, parent),
+            Records::One => self.record(&mut cursor, parent)?,
+        }
+        if cursor.is_at_end() { Ok(()) } else { Err(JsonError { offset: cursor.position(), reason: "more after the end of the answer" }) }
+    }
+
+    /// The records of the array at the cursor.
+    fn array(&mut self, cursor: &mut Cursor<'_>, parent: Option<&str>) -> Result<(), JsonError> {
+        if !cursor.begins_with(b'[') {
+            return Err(JsonError { offset: cursor.position(), reason: "expected a list of records" });
+        }
+        cursor.enter();
+        while cursor.element()? {
+            self.record(cursor, parent)?;
         }
         Ok(())
+    }
+
+    /// The records of the array that is a member of the object at the cursor.
+    fn member_array(&mut self, cursor: &mut Cursor<'_>, member: &str, parent: Option<&str>) -> Result<(), JsonError> {
+        let mut found = false;
+        if cursor.begins_with(b'{') {
+            cursor.enter();
+            while let Some(name) = cursor.member()? {
+                if name.is(member) {
+                    found = true;
+                    self.array(cursor, parent)?;
+                } else {
+                    cursor.value()?;
+                }
+            }
+        }
+        if found { Ok(()) } else { Err(JsonError { offset: 0, reason: "the answer holds no list of records" }) }
+    }
+
+    /// The record that is a line of its own. A line that cannot be read costs itself alone.
+    fn line(&mut self, line: &[u8], parent: Option<&str>) {
+        let mut cursor = Cursor::new(line);
+        let read = self.record(&mut cursor, parent);
+        if let Err(error) = read {
+            self.unreadable(&error);
+        } else if !cursor.is_at_end() {
+            self.unreadable(&JsonError { offset: cursor.position(), reason: "more after the end of the record" });
+        }
     }
 
     /// Records taken so far, quarantined ones included.
@@ -116,28 +147,36 @@ impl Normalizer {
         self.nameless
     }
 
-    fn record(&mut self, record: Json<'_>, parent: Option<&str>) {
-        self.records += 1;
+    /// Takes the record at the cursor and steps over it. Fails only where its end cannot be found.
+    fn record(&mut self, cursor: &mut Cursor<'_>, parent: Option<&str>) -> Result<(), JsonError> {
+        let begin = cursor.position();
         let mut slots = vec![None; self.program.slots()];
-        let read = if record.kind() == Kind::Object {
-            self.program.walk(record, &mut slots).map_err(|error| error.to_string())
-        } else {
-            Err("not an object".to_owned())
+        let read = match self.program.walk(cursor, &mut slots) {
+            Ok(()) if cursor.since(begin).kind() == Kind::Object => Ok(()),
+            Ok(()) => Err("not an object".to_owned()),
+            Err(error) => {
+                cursor.rewind(begin);
+                cursor.value()?;
+                Err(error.to_string())
+            }
         };
+        self.records += 1;
+        let record = cursor.since(begin);
         if let Err(reason) = read {
             self.nameless = true;
             self.quarantine(0, String::new(), reason, record);
-            return;
+            return Ok(());
         }
         let place = Place { record: &slots, parent, element: None, index: 0, name: None, page: self.page };
         if let Err(rejected) = self.tables[0].push(self.catalog, &place) {
             self.spare(rejected.key);
             self.quarantine(0, rejected.key_text, rejected.reason, record);
-            return;
+            return Ok(());
         }
         for table in 1..self.tables.len() {
             self.children(table, &place, record);
         }
+        Ok(())
     }
 
     /// Rows of one child table for one record.

@@ -1,6 +1,6 @@
 //! The paths that a stream's columns ask for, as a tree that is walked beside the record: each path's value lands in its slot.
 
-use crate::json::{Json, JsonError, Kind};
+use crate::json::{Cursor, Json, JsonError, Name};
 
 /// A tree of member names. Slots are numbered from 0 in the order in which paths were added.
 #[derive(Debug, Default)]
@@ -40,39 +40,47 @@ impl Program {
         self.slots
     }
 
-    /// Walks a value once and puts what is found into `slots`. Of duplicate members the last counts.
-    pub(super) fn walk<'a>(&self, value: Json<'a>, slots: &mut [Option<Json<'a>>]) -> Result<(), JsonError> {
-        self.root.walk(value, slots)
+    /// Steps over the value at the cursor, once, and puts what is found into `slots`. Of duplicate members the last counts.
+    pub(super) fn walk<'a>(&self, cursor: &mut Cursor<'a>, slots: &mut [Option<Json<'a>>]) -> Result<(), JsonError> {
+        self.root.walk(cursor, slots)
     }
 }
 
 impl Node {
-    fn walk<'a>(&self, value: Json<'a>, slots: &mut [Option<Json<'a>>]) -> Result<(), JsonError> {
-        if let Some(slot) = self.slot {
-            slots[slot] = Some(value);
-        }
-        if self.members.is_empty() || value.kind() != Kind::Object {
-            return Ok(());
-        }
-        let mut seen = 0u64;
-        for member in value.members() {
-            let (name, value) = member?;
-            let Some(at) = self.members.iter().position(|member| name.raw() == &*member.name).or_else(|| self.escaped(name))
-            else {
-                continue;
-            };
-            let bit = 1u64 << (at % 64);
-            if seen & bit != 0 {
-                self.members[at].clear(slots);
+    fn walk<'a>(&self, cursor: &mut Cursor<'a>, slots: &mut [Option<Json<'a>>]) -> Result<(), JsonError> {
+        let begin = cursor.position();
+        if self.members.is_empty() || !cursor.begins_with(b'{') {
+            cursor.value()?;
+        } else {
+            cursor.enter();
+            let mut seen = 0u64;
+            while let Some(name) = cursor.member()? {
+                let Some(at) = self.find(name) else {
+                    cursor.value()?;
+                    continue;
+                };
+                let bit = 1u64 << (at % 64);
+                if seen & bit != 0 {
+                    self.members[at].clear(slots);
+                }
+                seen |= bit;
+                self.members[at].walk(cursor, slots)?;
             }
-            seen |= bit;
-            self.members[at].walk(value, slots)?;
+        }
+        if let Some(slot) = self.slot {
+            slots[slot] = Some(cursor.since(begin));
         }
         Ok(())
     }
 
+    fn find(&self, name: Name<'_>) -> Option<usize> {
+        let raw = name.raw();
+        let found = self.members.iter().position(|member| member.name.len() == raw.len() && *member.name == *raw);
+        found.or_else(|| self.find_escaped(name))
+    }
+
     /// The member whose name is spelled with escapes.
-    fn escaped(&self, name: crate::json::Name<'_>) -> Option<usize> {
+    fn find_escaped(&self, name: Name<'_>) -> Option<usize> {
         if !name.raw().contains(&b'\\') {
             return None;
         }

@@ -9,7 +9,7 @@ use arrow_schema::SchemaRef;
 
 use crate::catalog::{Catalog, Origin, Rows, Table, Type};
 use crate::destination::{Batch, Key, staged_schema};
-use crate::json::Json;
+use crate::json::{Cursor, Json};
 
 use super::distinct::Distinct;
 use super::program::Program;
@@ -165,7 +165,7 @@ impl TableRows {
     pub(super) fn push(&mut self, catalog: &Catalog, place: &Place<'_>) -> Result<(), Rejected> {
         let mut slots = vec![None; self.element.slots()];
         if let Some(element) = place.element
-            && let Err(error) = self.element.walk(element, &mut slots)
+            && let Err(error) = self.element.walk(&mut Cursor::new(element.bytes()), &mut slots)
         {
             return Err(self.rejected(&[], error.to_string()));
         }

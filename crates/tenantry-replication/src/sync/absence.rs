@@ -48,8 +48,7 @@ fn confirmation(stream: &Stream, absent: &[Key]) -> Confirmation {
         (true, _) if absent.len() <= CONFIRMED_ONE_BY_ONE_MAX => Confirmation::ByKey,
         // An export is one snapshot, not a walk over shifting pages.
         _ if stream.replication == Replication::Export => Confirmation::None,
-        (_, Paging::Offset) => Confirmation::BySecondRead,
-        (true, Paging::Checkpoint) => Confirmation::BySecondRead,
+        (_, Paging::Offset) | (true, Paging::Checkpoint) => Confirmation::BySecondRead,
         (_, Paging::None | Paging::Checkpoint | Paging::LogCheckpoint) => Confirmation::None,
     }
 }

@@ -130,7 +130,7 @@ pub async fn sync(edges: &Edges, catalog: &'static Catalog, options: &Options) -
     drop(running);
     reports.sort_by_key(|report| tasks.iter().position(|task| task.stream.name == report.stream.name));
 
-    let seconds = (edges.clock.monotonic() - begun).as_secs_f64();
+    let seconds = edges.clock.monotonic().saturating_sub(begun).as_secs_f64();
     let report = Report::new(run.number, reports, edges.source.requests(), seconds);
     edges.destination.record(&run.record(&report)).await?;
     Ok(report)
@@ -150,7 +150,7 @@ impl Run {
         };
         // Whoever still waits for this stream's keys gets to know that there are none.
         self.parents.give(name, &Err(NoParents { outcome: report.outcome, message: report.message.clone().unwrap_or_default() }));
-        report.seconds = (self.edges.clock.monotonic() - begun).as_secs_f64();
+        report.seconds = self.edges.clock.monotonic().saturating_sub(begun).as_secs_f64();
         self.edges.observer.event(&Event::Finished { stream: name, outcome: report.outcome });
         Ok(report)
     }

@@ -206,7 +206,7 @@ impl<'a> Reading<'a> {
         self.gaps_published = self.gaps.len();
         self.count(&published);
         let ended = run.edges.clock.monotonic();
-        self.published = Some((ended, ended - begun));
+        self.published = Some((ended, ended.saturating_sub(begun)));
         Ok(())
     }
 
@@ -248,7 +248,7 @@ impl<'a> Reading<'a> {
 
     /// Whether so much time has passed since the last publish that another is worth its cost.
     fn is_due(&self, run: &Run) -> bool {
-        self.published.is_none_or(|(ended, took)| run.edges.clock.monotonic() - ended >= took * (PUBLISH_SHARE - 1))
+        self.published.is_none_or(|(ended, took)| run.edges.clock.monotonic().saturating_sub(ended) >= took * (PUBLISH_SHARE - 1))
     }
 
     fn checkpoint(&self) -> Option<Checkpoint> {
