@@ -1,0 +1,44 @@
+//! The commands, one file each: arguments whose doc comments are the help, and a `run` that does it.
+
+pub(crate) mod check;
+pub(crate) mod demo;
+pub(crate) mod reference;
+pub(crate) mod schema;
+pub(crate) mod simulate;
+pub(crate) mod sql;
+pub(crate) mod status;
+pub(crate) mod sync;
+pub(crate) mod tables;
+
+use std::future::Future;
+use std::time::Duration;
+
+use crate::cli::Command;
+use crate::error::{CommandError, CommandResult};
+
+/// How long work that nobody waits for any more may go on before the process ends.
+const SHUTDOWN: Duration = Duration::from_millis(500);
+
+/// Does what was asked.
+pub(crate) fn run(command: &Command) -> CommandResult {
+    match command {
+        Command::Demo(args) => wait(demo::run(args)),
+        Command::Sync(args) => wait(sync::run(args)),
+        Command::Check(args) => wait(check::run(args)),
+        Command::Status(args) => wait(status::run(args)),
+        Command::Tables(args) => tables::run(args),
+        Command::Schema(args) => schema::run(args),
+        Command::Sql(args) => wait(sql::run(args)),
+        Command::Simulate(args) => wait(simulate::run(args)),
+        Command::Reference(args) => reference::run(args),
+    }
+}
+
+/// Runs a command that waits for others. Only such commands pay for a runtime.
+fn wait(command: impl Future<Output = CommandResult>) -> CommandResult {
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CommandError::from)?;
+    let result = runtime.block_on(command);
+    runtime.shutdown_timeout(SHUTDOWN);
+    result
+}

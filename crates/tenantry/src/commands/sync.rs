@@ -1,0 +1,87 @@
+//! `tenantry sync`: brings the tables up to date with the tenant.
+
+use std::sync::Arc;
+
+use clap::Args;
+use tenantry_destinations::Access;
+use tenantry_replication::catalog::CATALOG;
+use tenantry_replication::sync::{Options, Report};
+
+use crate::cli::DestinationArgs;
+use crate::clock::SystemClock;
+use crate::config::{Config, settings};
+use crate::error::CommandResult;
+use crate::replicate::{Ends, replicate};
+use crate::wiring::{self, Tenant};
+use crate::{report, selection, terminal};
+
+/// Bring the tables up to date with the tenant
+///
+/// Reads everything the first time; later runs go on from where the last one stopped. What can no longer be found in the tenant is marked
+/// deleted, never removed. A run that was stopped, or failed, leaves the tables as they were last published; run it again to go on.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  tenantry sync\n  tenantry sync --select 'tag:security' --exclude 'action*'\n  \
+    tenantry sync --full --destination duckdb:/var/lib/tenantry/acme.duckdb"
+)]
+pub(crate) struct SyncArgs {
+    #[command(flatten)]
+    pub(crate) destination: DestinationArgs,
+    /// Tables to replicate: a name with * and ?, tag:WORD or scope:SCOPE; may be repeated [default: all]
+    #[arg(long, value_name = "SEL")]
+    select: Vec<String>,
+    /// Tables to leave as they are; wins over --select; may be repeated
+    #[arg(long, value_name = "SEL")]
+    exclude: Vec<String>,
+    /// Read everything again, as if no run had been before; nothing is dropped
+    #[arg(long)]
+    full: bool,
+    /// Print one JSON object instead of a table
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+pub(crate) async fn run(args: &SyncArgs) -> CommandResult {
+    let config = Config::load()?;
+    let options = Options {
+        tables: selection::tables(
+            &CATALOG,
+            &config.words(&settings::SELECT, &args.select),
+            &config.words(&settings::EXCLUDE, &args.exclude),
+        )?,
+        full: args.full,
+        streams_at_once: config.streams_at_once()?,
+    };
+    let url = config.destination(args.destination.destination.as_deref())?;
+    let clock = Arc::new(SystemClock::new());
+    let tenant = wiring::tenant(&config, Arc::clone(&clock) as _)?;
+    let destination = wiring::destination(&config, &url, Access::Write).await?;
+    let ends = Ends { source: Arc::clone(&tenant.source), destination, clock };
+    let report = replicate(&ends, &options).await?;
+    show(&report, &tenant, args.json).await?;
+    Ok(report::exit(&report))
+}
+
+/// The report on stdout, what needs a look on stderr.
+async fn show(report: &Report, tenant: &Tenant, json: bool) -> Result<(), crate::error::CommandError> {
+    if json {
+        terminal::print_json(&report::to_json(report))?;
+    } else {
+        terminal::print(&report::to_text(report))?;
+    }
+    for warning in report::warnings(report) {
+        terminal::warn(&warning);
+    }
+    if report.all_done() {
+        return Ok(());
+    }
+    // The token is still valid: this asks nobody.
+    if let Ok(access) = tenant.source.connect().await {
+        let missing =
+            report::missing_scopes(&CATALOG, &access, report.tables.iter().map(|table| table.table.as_str()));
+        if let Some(hint) = report::grant_hint(&missing, tenant.client_id.as_deref()) {
+            terminal::hint(&hint);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,285 @@
+//! Configuration, and the only reader of the environment and of files: `tenantry.toml`, then the environment, then flags.
+//!
+//! Reads a secret only when a command needs it, and never shows one.
+
+mod file;
+pub(crate) mod settings;
+
+use std::collections::BTreeMap;
+use std::fs::{File, Metadata};
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use file::ProjectFile;
+use tenantry_replication::source::auth0::LEAVE_MAX;
+
+use settings::{FILE, Kind, SETTINGS, Setting};
+
+use crate::error::CommandError;
+use crate::terminal;
+
+/// Where the tables are unless something else is said.
+pub(crate) const DESTINATION_DEFAULT: &str = "duckdb:tenantry.duckdb";
+/// Lists read at the same time unless something else is said.
+pub(crate) const STREAMS_AT_ONCE_DEFAULT: usize = 4;
+/// Lists that may be read at the same time, at most.
+const STREAMS_AT_ONCE_MAX: usize = 64;
+/// Bytes that a file with a secret may have.
+const SECRET_BYTES_MAX: u64 = 64 << 10;
+
+/// Everything that was said before the flags.
+#[derive(Debug)]
+pub(crate) struct Config {
+    environment: Environment,
+    file: ProjectFile,
+}
+
+/// The variables that we know, as far as they are set. An empty one counts as not set.
+#[derive(Default)]
+struct Environment(BTreeMap<String, String>);
+
+impl std::fmt::Debug for Environment {
+    /// Names only: values may be secrets.
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+impl Environment {
+    #[expect(clippy::disallowed_methods, reason = "this is the one reader of the environment")]
+    fn read() -> Result<Self, CommandError> {
+        let mut variables = BTreeMap::new();
+        for name in SETTINGS.iter().flat_map(|setting| setting.all_variables()) {
+            let Some(value) = std::env::var_os(&name).filter(|value| !value.is_empty()) else { continue };
+            let value =
+                value.into_string().map_err(|_| CommandError::usage(format!("{name} is not UTF-8 text")))?;
+            variables.insert(name, value);
+        }
+        Ok(Self(variables))
+    }
+
+    fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+}
+
+impl Config {
+    /// Reads the environment and the project file.
+    pub(crate) fn load() -> Result<Self, CommandError> {
+        let environment = Environment::read()?;
+        let named = environment.get(settings::CONFIG.variables[0]).map(PathBuf::from);
+        let path = named.clone().unwrap_or_else(|| PathBuf::from(FILE));
+        let file = ProjectFile::read(&path, named.is_some())?;
+        Ok(Self { environment, file })
+    }
+
+    /// The project file that was read.
+    pub(crate) fn path(&self) -> Option<&Path> {
+        self.file.path.as_deref()
+    }
+
+    /// Where the tables are.
+    pub(crate) fn destination(&self, flag: Option<&str>) -> Result<String, CommandError> {
+        if let Some(url) = flag {
+            return Ok(url.to_owned());
+        }
+        Ok(self.text(&settings::DESTINATION)?.unwrap_or_else(|| DESTINATION_DEFAULT.to_owned()))
+    }
+
+    /// Selectors of tables: the flags where there are any.
+    pub(crate) fn words(&self, setting: &Setting, flags: &[String]) -> Vec<String> {
+        if !flags.is_empty() {
+            return flags.to_vec();
+        }
+        let variable = setting.variables.iter().find_map(|name| self.environment.get(name));
+        match variable {
+            Some(words) => words.split_whitespace().map(str::to_owned).collect(),
+            None => self.file.get(setting).unwrap_or_default().to_vec(),
+        }
+    }
+
+    /// Lists to read at the same time.
+    pub(crate) fn streams_at_once(&self) -> Result<usize, CommandError> {
+        let wanted = format!("a number from 1 to {STREAMS_AT_ONCE_MAX}");
+        let number = self.number(&settings::STREAMS_AT_ONCE, &wanted, |text| {
+            text.parse().ok().filter(|number| (1..=STREAMS_AT_ONCE_MAX).contains(number))
+        })?;
+        Ok(number.unwrap_or(STREAMS_AT_ONCE_DEFAULT))
+    }
+
+    /// Share of each rate limit to leave to others: `20%` or `0.2`.
+    pub(crate) fn leave(&self) -> Result<Option<f64>, CommandError> {
+        let share = |text: &str| match text.strip_suffix('%') {
+            Some(percent) => Some(percent.trim().parse::<f64>().ok()? / 100.0),
+            None => text.parse().ok(),
+        };
+        self.number(&settings::LEAVE, "a share from 0% to 95%", |text| {
+            share(text).filter(|share| (0.0..=LEAVE_MAX).contains(share))
+        })
+    }
+
+    /// Requests a second, at most.
+    pub(crate) fn max_rps(&self) -> Result<Option<f64>, CommandError> {
+        self.number(&settings::MAX_RPS, "a number above 0", |text| {
+            text.parse().ok().filter(|rate: &f64| rate.is_finite() && *rate > 0.0)
+        })
+    }
+
+    /// A setting that `read` can make sense of, or else must be `wanted`.
+    fn number<T>(
+        &self,
+        setting: &Setting,
+        wanted: &str,
+        read: impl Fn(&str) -> Option<T>,
+    ) -> Result<Option<T>, CommandError> {
+        let Some(text) = self.text(setting)? else { return Ok(None) };
+        match read(&text) {
+            Some(number) => Ok(Some(number)),
+            None => Err(CommandError::usage(format!("{} must be {wanted}, not `{text}`", setting.name()))),
+        }
+    }
+
+    /// A setting that is text.
+    pub(crate) fn text(&self, setting: &Setting) -> Result<Option<String>, CommandError> {
+        let from_environment = self.one(setting.variables.iter().map(|name| (*name).to_owned()))?;
+        Ok(from_environment
+            .map(|(_, value)| value)
+            .or_else(|| self.file.get(setting).and_then(<[String]>::first).cloned()))
+    }
+
+    /// A secret: from its variable, or from the file that a variable or the project file names. The file is read now.
+    pub(crate) fn secret(&self, setting: &Setting) -> Result<Option<String>, CommandError> {
+        let Some((name, value)) = self.one(setting.all_variables())? else {
+            let path = self.file.get(setting).and_then(<[String]>::first);
+            return path.map(|path| read_secret(&self.file.resolve(path))).transpose();
+        };
+        if setting.kind == Kind::SecretPath || !setting.variables.contains(&name.as_str()) {
+            return read_secret(Path::new(&value)).map(Some);
+        }
+        Ok(Some(value.trim().to_owned()))
+    }
+
+    /// The one variable of several that is set; two that say different things are an error.
+    fn one(&self, names: impl Iterator<Item = String>) -> Result<Option<(String, String)>, CommandError> {
+        let mut found: Option<(String, String)> = None;
+        for name in names {
+            let Some(value) = self.environment.get(&name) else { continue };
+            match &found {
+                None => found = Some((name, value.to_owned())),
+                Some((_, same)) if same == value => {}
+                Some((other, _)) => {
+                    return Err(CommandError::usage(format!("{other} and {name} are both set, and differ"))
+                        .hint("unset one of them"));
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// What a test wants to find in the environment and in the project file.
+    #[cfg(test)]
+    pub(crate) fn of(variables: &[(&str, &str)]) -> Self {
+        let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Self { environment: Environment(variables.collect()), file: ProjectFile::default() }
+    }
+}
+
+/// Reads a file that holds a secret, without the line end that editors leave; says when other users can read it.
+fn read_secret(path: &Path) -> Result<String, CommandError> {
+    let wrong = |why: &str| CommandError::usage(format!("read secret from {}: {why}", path.display()));
+    let text = read_limited(path, SECRET_BYTES_MAX).map_err(|error| wrong(&error.to_string()))?;
+    let secret = text.trim();
+    if secret.is_empty() {
+        return Err(wrong("the file is empty"));
+    }
+    if path.metadata().is_ok_and(|metadata| is_open_to_others(&metadata)) {
+        let path = path.display();
+        terminal::warn(&format!("{path} can be read by other users of this machine: chmod 600 {path}"));
+    }
+    Ok(secret.to_owned())
+}
+
+/// Reads a text file of at most `limit` bytes.
+fn read_limited(path: &Path, limit: u64) -> io::Result<String> {
+    let mut text = String::new();
+    File::open(path)?.take(limit + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > limit {
+        return Err(io::Error::other(format!("larger than {limit} bytes")));
+    }
+    Ok(text)
+}
+
+#[cfg(unix)]
+fn is_open_to_others(metadata: &Metadata) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+    metadata.permissions().mode() & 0o077 != 0
+}
+
+#[cfg(not(unix))]
+fn is_open_to_others(_: &Metadata) -> bool {
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    fn said(error: &CommandError) -> String {
+        error.render(str::to_owned)
+    }
+
+    #[test]
+    fn flags_go_before_the_environment() {
+        let config = Config::of(&[("TENANTRY_DESTINATION", "duckdb:a"), ("TENANTRY_SELECT", "x  y")]);
+        assert_eq!(config.destination(Some("duckdb:b")).unwrap(), "duckdb:b");
+        assert_eq!(config.destination(None).unwrap(), "duckdb:a");
+        assert_eq!(config.words(&settings::SELECT, &[]), ["x", "y"]);
+        assert_eq!(config.words(&settings::SELECT, &["z".into()]), ["z"]);
+        assert_eq!(Config::of(&[]).destination(None).unwrap(), DESTINATION_DEFAULT);
+    }
+
+    #[test]
+    fn two_names_for_one_thing_must_agree() {
+        let same = Config::of(&[("AUTH0_ACCESS_TOKEN", "a"), ("AUTH0_API_TOKEN", "a")]);
+        assert_eq!(same.secret(&settings::ACCESS_TOKEN).unwrap().as_deref(), Some("a"));
+        let differing = Config::of(&[("AUTH0_ACCESS_TOKEN", "canary"), ("AUTH0_API_TOKEN", "other")]);
+        let error = said(&differing.secret(&settings::ACCESS_TOKEN).unwrap_err());
+        assert!(error.contains("AUTH0_ACCESS_TOKEN and AUTH0_API_TOKEN are both set"), "{error}");
+        assert!(!error.contains("canary"), "{error}");
+    }
+
+    #[test]
+    fn a_secret_can_come_from_a_file() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        writeln!(file, "s3cret").unwrap();
+        let path = file.path().to_str().unwrap();
+        let config =
+            Config::of(&[("AUTH0_CLIENT_SECRET_FILE", path), ("AUTH0_CLIENT_SIGNING_KEY_PATH", path)]);
+        assert_eq!(config.secret(&settings::CLIENT_SECRET).unwrap().as_deref(), Some("s3cret"));
+        assert_eq!(config.secret(&settings::PRIVATE_KEY_PATH).unwrap().as_deref(), Some("s3cret"));
+        let missing = Config::of(&[("AUTH0_CLIENT_SECRET_FILE", "/no/such/file")]);
+        assert!(said(&missing.secret(&settings::CLIENT_SECRET).unwrap_err()).contains("/no/such/file"));
+    }
+
+    #[test]
+    fn debug_output_holds_no_values() {
+        let config = Config::of(&[("AUTH0_CLIENT_SECRET", "canary")]);
+        assert!(!format!("{config:?}").contains("canary"));
+    }
+
+    #[test]
+    fn numbers_are_checked() {
+        assert_eq!(Config::of(&[]).streams_at_once().unwrap(), STREAMS_AT_ONCE_DEFAULT);
+        assert!(Config::of(&[("TENANTRY_STREAMS_AT_ONCE", "0")]).streams_at_once().is_err());
+        assert_eq!(Config::of(&[("TENANTRY_STREAMS_AT_ONCE", "8")]).streams_at_once().unwrap(), 8);
+        for (text, share) in
+            [("20%", Some(0.2)), ("0.5", Some(0.5)), ("96%", None), ("-1", None), ("NaN", None)]
+        {
+            assert_eq!(Config::of(&[("TENANTRY_LEAVE", text)]).leave().ok(), share.map(Some), "{text}");
+        }
+        assert_eq!(Config::of(&[("TENANTRY_MAX_RPS", "1.5")]).max_rps().unwrap(), Some(1.5));
+        assert!(Config::of(&[("TENANTRY_MAX_RPS", "inf")]).max_rps().is_err());
+    }
+}

@@ -1,0 +1,249 @@
+//! The one list of everything that can be configured: environment variables and keys of `tenantry.toml`.
+//!
+//! The reader, the help and the documents are all derived from it. No setting that is a secret can stand in the file or be a flag.
+
+use std::fmt::Write as _;
+
+/// Name of the project file.
+pub(crate) const FILE: &str = "tenantry.toml";
+
+/// One thing that can be configured.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Setting {
+    /// Environment variables that set it; the first is the one to recommend.
+    pub(crate) variables: &'static [&'static str],
+    /// Key in the project file, as `section.key`; `None` where the file cannot set it.
+    pub(crate) key: Option<&'static str>,
+    /// What its value is.
+    pub(crate) kind: Kind,
+    /// What it means.
+    pub(crate) about: &'static str,
+}
+
+/// What a setting's value is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Text.
+    Text,
+    /// Several words: separated by blanks in a variable, an array in the file.
+    Words,
+    /// A secret: each variable can be given as `…_FILE` with the path of a file instead; the file's key is such a path.
+    Secret,
+    /// The path of a file that holds a secret, in a variable whose name does not tell.
+    SecretPath,
+}
+
+pub(crate) const DOMAIN: Setting = Setting {
+    variables: &["AUTH0_DOMAIN"],
+    key: Some("tenant.domain"),
+    kind: Kind::Text,
+    about: "canonical domain of the tenant, such as acme.eu.auth0.com",
+};
+
+pub(crate) const CLIENT_ID: Setting = Setting {
+    variables: &["AUTH0_CLIENT_ID"],
+    key: Some("tenant.client_id"),
+    kind: Kind::Text,
+    about: "client id of the machine-to-machine application that reads the tenant",
+};
+
+pub(crate) const CLIENT_SECRET: Setting = Setting {
+    variables: &["AUTH0_CLIENT_SECRET"],
+    key: Some("tenant.client_secret_file"),
+    kind: Kind::Secret,
+    about: "its client secret",
+};
+
+pub(crate) const PRIVATE_KEY_PATH: Setting = Setting {
+    variables: &["AUTH0_CLIENT_SIGNING_KEY_PATH"],
+    key: Some("tenant.private_key_file"),
+    kind: Kind::SecretPath,
+    about: "instead of a client secret: file with the private key (PEM) that signs client assertions",
+};
+
+pub(crate) const PRIVATE_KEY: Setting = Setting {
+    variables: &["AUTH0_CLIENT_ASSERTION_PRIVATE_KEY"],
+    key: None,
+    kind: Kind::Secret,
+    about: "the same as text",
+};
+
+pub(crate) const KEY_ALGORITHM: Setting = Setting {
+    variables: &["AUTH0_CLIENT_SIGNING_ALGORITHM", "AUTH0_CLIENT_ASSERTION_SIGNING_ALG"],
+    key: Some("tenant.private_key_algorithm"),
+    kind: Kind::Text,
+    about: "how that key signs: RS256 (the default), RS384 or PS256",
+};
+
+pub(crate) const KEY_ID: Setting = Setting {
+    variables: &["TENANTRY_PRIVATE_KEY_ID"],
+    key: Some("tenant.private_key_id"),
+    kind: Kind::Text,
+    about: "id of that key, where the application has several",
+};
+
+pub(crate) const ACCESS_TOKEN: Setting = Setting {
+    variables: &["AUTH0_ACCESS_TOKEN", "AUTH0_API_TOKEN"],
+    key: Some("tenant.access_token_file"),
+    kind: Kind::Secret,
+    about: "a Management API token to use as it is, until it expires; goes before the other credentials",
+};
+
+pub(crate) const AUDIENCE: Setting = Setting {
+    variables: &["AUTH0_AUDIENCE"],
+    key: Some("tenant.audience"),
+    kind: Kind::Text,
+    about: "audience of the token, where it is not https://DOMAIN/api/v2/",
+};
+
+pub(crate) const DESTINATION: Setting = Setting {
+    variables: &["TENANTRY_DESTINATION"],
+    key: Some("destination.url"),
+    kind: Kind::Text,
+    about: "where the tables are, as --destination",
+};
+
+pub(crate) const MEMORY_LIMIT: Setting = Setting {
+    variables: &["TENANTRY_MEMORY_LIMIT"],
+    key: Some("destination.memory_limit"),
+    kind: Kind::Text,
+    about: "most memory that an embedded destination may take, such as 300MB",
+};
+
+pub(crate) const COMMENTS: Setting = Setting {
+    variables: &["TENANTRY_COMMENTS"],
+    key: Some("destination.comments"),
+    kind: Kind::Text,
+    about: "language of the comments on tables and columns: en (the default) or ja",
+};
+
+pub(crate) const SELECT: Setting = Setting {
+    variables: &["TENANTRY_SELECT"],
+    key: Some("sync.select"),
+    kind: Kind::Words,
+    about: "tables to replicate, as --select",
+};
+
+pub(crate) const EXCLUDE: Setting = Setting {
+    variables: &["TENANTRY_EXCLUDE"],
+    key: Some("sync.exclude"),
+    kind: Kind::Words,
+    about: "tables to leave out, as --exclude",
+};
+
+pub(crate) const STREAMS_AT_ONCE: Setting = Setting {
+    variables: &["TENANTRY_STREAMS_AT_ONCE"],
+    key: Some("sync.streams_at_once"),
+    kind: Kind::Text,
+    about: "lists read at the same time, at most (default 4)",
+};
+
+pub(crate) const LEAVE: Setting = Setting {
+    variables: &["TENANTRY_LEAVE"],
+    key: Some("sync.leave"),
+    kind: Kind::Text,
+    about: "share of the tenant's rate limits to leave to others (default 20%)",
+};
+
+pub(crate) const MAX_RPS: Setting = Setting {
+    variables: &["TENANTRY_MAX_RPS"],
+    key: Some("sync.max_rps"),
+    kind: Kind::Text,
+    about: "requests a second, at most, whatever the tenant would allow",
+};
+
+pub(crate) const CONFIG: Setting = Setting {
+    variables: &["TENANTRY_CONFIG"],
+    key: None,
+    kind: Kind::Text,
+    about: "path of the project file, where it is not ./tenantry.toml",
+};
+
+/// Every setting, in the order in which people meet them.
+pub(crate) const SETTINGS: &[&Setting] = &[
+    &DOMAIN,
+    &CLIENT_ID,
+    &CLIENT_SECRET,
+    &PRIVATE_KEY_PATH,
+    &PRIVATE_KEY,
+    &KEY_ALGORITHM,
+    &KEY_ID,
+    &ACCESS_TOKEN,
+    &AUDIENCE,
+    &DESTINATION,
+    &MEMORY_LIMIT,
+    &COMMENTS,
+    &SELECT,
+    &EXCLUDE,
+    &STREAMS_AT_ONCE,
+    &LEAVE,
+    &MAX_RPS,
+    &CONFIG,
+];
+
+/// Variables that are not ours, and are heeded.
+const CUSTOMS: &[(&str, &str)] = &[
+    ("NO_COLOR", "set to anything: no colour"),
+    ("HTTPS_PROXY", "proxy for requests to the tenant; NO_PROXY lists exceptions"),
+];
+
+impl Setting {
+    /// Variables that hold the value itself, then those that hold the path of a file with it.
+    pub(crate) fn all_variables(&self) -> impl Iterator<Item = String> {
+        let twins = (self.kind == Kind::Secret).then_some("_FILE");
+        let direct = self.variables.iter().map(|name| (*name).to_owned());
+        direct.chain(self.variables.iter().filter_map(move |name| Some(format!("{name}{}", twins?))))
+    }
+
+    /// The name to call it by: its first variable.
+    pub(crate) const fn name(&self) -> &'static str {
+        self.variables[0]
+    }
+}
+
+/// The environment as a section of the help.
+pub(crate) fn environment_help() -> String {
+    let mut help = String::from("Environment:\n");
+    let ours = SETTINGS.iter().map(|setting| {
+        let twin = if setting.kind == Kind::Secret { "[_FILE]" } else { "" };
+        let names: Vec<String> = setting.variables.iter().map(|name| format!("{name}{twin}")).collect();
+        (names.join(", "), setting.about)
+    });
+    for (names, about) in ours.chain(CUSTOMS.iter().map(|(name, about)| ((*name).to_owned(), *about))) {
+        let _ = writeln!(help, "  {names}\n          {about}");
+    }
+    help.push_str(
+        "\nA name with [_FILE] can be given with that ending and the path of a file that holds the value.\n",
+    );
+    help.push_str("Precedence: flags, then the environment, then ./tenantry.toml.");
+    help
+}
+
+/// Keys of the project file with what they mean, for the documents.
+pub(crate) fn keys() -> impl Iterator<Item = (&'static str, &'static str)> {
+    SETTINGS.iter().filter_map(|setting| Some((setting.key?, setting.about)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn no_name_is_used_twice() {
+        let names: Vec<String> = SETTINGS.iter().flat_map(|setting| setting.all_variables()).collect();
+        assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len());
+        let keys: Vec<&str> = keys().map(|(key, _)| key).collect();
+        assert_eq!(keys.iter().collect::<BTreeSet<_>>().len(), keys.len());
+    }
+
+    #[test]
+    fn the_project_file_has_no_place_for_a_secret_itself() {
+        for setting in
+            SETTINGS.iter().filter(|setting| matches!(setting.kind, Kind::Secret | Kind::SecretPath))
+        {
+            assert!(setting.key.is_none_or(|key| key.ends_with("_file")), "{setting:?}");
+        }
+    }
+}

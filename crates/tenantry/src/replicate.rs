@@ -1,0 +1,73 @@
+//! One run of the engine with a terminal in front of it: progress, signals, and the report.
+//!
+//! `sync` and `demo` share it; neither the engine nor the edges know of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tenantry_replication::catalog::CATALOG;
+use tenantry_replication::clock::{Clock, Micros};
+use tenantry_replication::destination::Destination;
+use tenantry_replication::source::Source;
+use tenantry_replication::state::RunRecord;
+use tenantry_replication::sync::{Edges, Options, Report, sync};
+
+use crate::error::{CommandError, Exit};
+use crate::signals::Signals;
+use crate::terminal;
+use crate::terminal::progress::Progress;
+
+/// How long a run that was told to stop may take to note that down.
+const FAREWELL: Duration = Duration::from_millis(1500);
+
+/// What a run is between.
+pub(crate) struct Ends {
+    pub(crate) source: Arc<dyn Source>,
+    pub(crate) destination: Arc<dyn Destination>,
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+/// Runs the engine until it is done or a signal comes.
+pub(crate) async fn replicate(ends: &Ends, options: &Options) -> Result<Report, CommandError> {
+    let signals = Signals::listen()?;
+    let progress = Arc::new(Progress::new(Arc::clone(&ends.clock), terminal::can_redraw()));
+    let edges = Edges {
+        source: Arc::clone(&ends.source),
+        destination: Arc::clone(&ends.destination),
+        clock: Arc::clone(&ends.clock),
+        observer: Arc::clone(&progress) as _,
+    };
+    let started_at = ends.clock.now();
+    let run = sync(&edges, &CATALOG, options);
+    let outcome = tokio::select! {
+        outcome = run => Some(outcome),
+        () = signals.first() => None,
+    };
+    progress.clear();
+    match outcome {
+        Some(outcome) => Ok(outcome?),
+        None => Err(interrupted(ends, started_at).await),
+    }
+}
+
+/// What was published stays, with its checkpoints; what was staged is forgotten. Notes the run down if that is quickly done.
+async fn interrupted(ends: &Ends, started_at: Micros) -> CommandError {
+    let note = async {
+        let state = ends.destination.state().await.ok()?;
+        let run = RunRecord {
+            run: state.last_run + 1,
+            started_at,
+            finished_at: ends.clock.now(),
+            outcome: Exit::Interrupted.word().to_owned(),
+            requests: ends.source.requests(),
+            tables: Vec::new(),
+        };
+        ends.destination.record(&run).await.ok()
+    };
+    tokio::select! {
+        _ = note => {}
+        () = ends.clock.sleep(FAREWELL) => {}
+    }
+    CommandError::new(Exit::Interrupted, "interrupted; what was published stays")
+        .hint("run the same command again: it goes on from there")
+}

@@ -1,0 +1,261 @@
+//! What a run did, for people, for programs, and as an exit status.
+//!
+//! The numbers are the engine's; this only adds them up and says what to do about what is not done.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+use tenantry_replication::catalog::Catalog;
+use tenantry_replication::source::Access;
+use tenantry_replication::state::TableRecord;
+use tenantry_replication::sync::{Outcome, Report};
+
+use crate::error::Exit;
+use crate::terminal::table::{Align, TextTable};
+use crate::terminal::text;
+
+/// Where in the Dashboard scopes are granted.
+pub(crate) const WHERE_TO_GRANT: &str =
+    "Dashboard > APIs > Auth0 Management API > Machine to Machine Applications";
+
+/// How a run counts. A gap goes first: it is reported only by the run that finds it, whereas a failed table fails again.
+pub(crate) fn exit(report: &Report) -> Exit {
+    if report.gaps > 0 {
+        return Exit::Gap;
+    }
+    if report.all_done() {
+        return Exit::Done;
+    }
+    let nothing_ran =
+        report.tables.iter().all(|table| is(table, Outcome::Skipped) || is(table, Outcome::Frozen));
+    if nothing_ran { Exit::Credentials } else { Exit::Incomplete }
+}
+
+fn is(table: &TableRecord, outcome: Outcome) -> bool {
+    table.outcome == outcome.word()
+}
+
+/// The sum of one number over all tables.
+fn total(report: &Report, number: impl Fn(&TableRecord) -> u64) -> u64 {
+    report.tables.iter().map(number).sum()
+}
+
+/// One object: each table, the totals, and how it ended.
+pub(crate) fn to_json(report: &Report) -> Value {
+    let exit = exit(report);
+    let table = |table: &TableRecord| {
+        json!({
+            "table": table.table,
+            "outcome": table.outcome,
+            "message": table.message,
+            "inserted": table.inserted,
+            "updated": table.updated,
+            "deleted": table.deleted,
+            "unchanged": table.unchanged,
+            "quarantined": table.quarantined,
+            "requests": table.requests,
+            "seconds": rounded(table.seconds),
+        })
+    };
+    json!({
+        "outcome": exit.word(),
+        "exit_code": exit.code(),
+        "run": report.run,
+        "tables": report.tables.iter().map(table).collect::<Vec<_>>(),
+        "totals": {
+            "inserted": total(report, |table| table.inserted),
+            "updated": total(report, |table| table.updated),
+            "deleted": total(report, |table| table.deleted),
+            "unchanged": total(report, |table| table.unchanged),
+            "quarantined": total(report, |table| table.quarantined),
+            "requests": report.requests,
+            "gaps": report.gaps,
+            "seconds": rounded(report.seconds),
+        },
+    })
+}
+
+/// Seconds to the millisecond: more says nothing.
+fn rounded(seconds: f64) -> f64 {
+    (seconds * 1000.0).round() / 1000.0
+}
+
+/// A line for each table, and one for the whole.
+pub(crate) fn to_text(report: &Report) -> String {
+    let mut table = TextTable::new([
+        ("table", Align::Left),
+        ("outcome", Align::Left),
+        ("inserted", Align::Right),
+        ("updated", Align::Right),
+        ("deleted", Align::Right),
+        ("unchanged", Align::Right),
+        ("quarantined", Align::Right),
+        ("requests", Align::Right),
+        ("time", Align::Right),
+    ]);
+    for record in &report.tables {
+        let numbers = [
+            record.inserted,
+            record.updated,
+            record.deleted,
+            record.unchanged,
+            record.quarantined,
+            record.requests,
+        ];
+        let cells = [record.table.clone(), record.outcome.clone()];
+        table.row(cells.into_iter().chain(numbers.map(text::count)).chain([text::seconds(record.seconds)]));
+    }
+    format!("{}\n{}\n", table.render(), summary(report))
+}
+
+/// The run in one line.
+pub(crate) fn summary(report: &Report) -> String {
+    let quarantined = total(report, |table| table.quarantined);
+    let aside =
+        if quarantined > 0 { format!(", {} quarantined", text::count(quarantined)) } else { String::new() };
+    format!(
+        "run {}: {} inserted, {} updated, {} deleted, {} unchanged{aside} in {} and {}",
+        report.run,
+        text::counted(total(report, |table| table.inserted), "row"),
+        text::count(total(report, |table| table.updated)),
+        text::count(total(report, |table| table.deleted)),
+        text::count(total(report, |table| table.unchanged)),
+        text::counted(report.requests, "request"),
+        text::seconds(report.seconds),
+    )
+}
+
+/// What needs a look: tables that are not up to date grouped by what they have in common, quarantined records, gaps.
+pub(crate) fn warnings(report: &Report) -> Vec<String> {
+    let mut groups: Vec<(&str, &str, Vec<&str>)> = Vec::new();
+    for table in
+        report.tables.iter().filter(|table| is(table, Outcome::Skipped) || is(table, Outcome::Failed))
+    {
+        let message = table.message.as_deref().unwrap_or("no reason was given");
+        match groups.iter_mut().find(|(outcome, said, _)| *outcome == table.outcome && *said == message) {
+            Some((_, _, names)) => names.push(&table.table),
+            None => groups.push((&table.outcome, message, vec![&table.table])),
+        }
+    }
+    let mut warnings: Vec<String> = groups
+        .into_iter()
+        .map(|(outcome, message, names)| format!("{outcome}: {}: {message}", names.join(", ")))
+        .collect();
+    let quarantined = total(report, |table| table.quarantined);
+    if quarantined > 0 {
+        let records = text::counted(quarantined, "record");
+        warnings.push(format!("{records} did not fit and stand in _tenantry.quarantine with the reason"));
+    }
+    if report.gaps > 0 {
+        let gaps = text::counted(report.gaps, "gap");
+        warnings
+            .push(format!("{gaps} recorded in _tenantry.gap: the tenant no longer keeps what came before"));
+    }
+    warnings
+}
+
+/// For each scope that is missing, the tables that wait for it.
+pub(crate) fn missing_scopes<'a>(
+    catalog: &'static Catalog,
+    access: &Access,
+    tables: impl IntoIterator<Item = &'a str>,
+) -> BTreeMap<&'static str, Vec<&'a str>> {
+    let mut missing: BTreeMap<&'static str, Vec<&str>> = BTreeMap::new();
+    let Some(granted) = &access.scopes else { return missing };
+    for table in tables {
+        let Some(endpoint) = catalog.stream_of(table).and_then(|stream| stream.endpoint.as_ref()) else {
+            continue;
+        };
+        if !granted.iter().any(|scope| scope == endpoint.scope) {
+            missing.entry(endpoint.scope).or_default().push(table);
+        }
+    }
+    missing
+}
+
+/// What to grant, to whom and where.
+pub(crate) fn grant_hint(
+    scopes: &BTreeMap<&'static str, Vec<&str>>,
+    client_id: Option<&str>,
+) -> Option<String> {
+    if scopes.is_empty() {
+        return None;
+    }
+    let scopes: Vec<String> = scopes.keys().map(|scope| format!("`{scope}`")).collect();
+    let application =
+        client_id.map_or_else(|| "the application".to_owned(), |id| format!("application {id}"));
+    Some(format!("grant {} to {application}: {WHERE_TO_GRANT}", scopes.join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(table: &str, outcome: Outcome, message: Option<&str>) -> TableRecord {
+        TableRecord {
+            table: table.into(),
+            outcome: outcome.word().into(),
+            message: message.map(str::to_owned),
+            inserted: 1200,
+            updated: 2,
+            deleted: 1,
+            unchanged: 0,
+            quarantined: 0,
+            requests: 12,
+            seconds: 0.25,
+        }
+    }
+
+    fn report(tables: Vec<TableRecord>) -> Report {
+        Report { run: 3, tables, requests: 12, gaps: 0, seconds: 1.23456 }
+    }
+
+    #[test]
+    fn exit_codes_say_what_happened() {
+        let done = record("a", Outcome::Done, None);
+        let skipped = record("b", Outcome::Skipped, Some("the token lacks `read:b`"));
+        let failed = record("c", Outcome::Failed, Some("no answer"));
+        let frozen = record("d", Outcome::Frozen, None);
+        assert_eq!(exit(&report(vec![done.clone(), frozen.clone()])), Exit::Done);
+        assert_eq!(exit(&report(vec![done.clone(), skipped.clone()])), Exit::Incomplete);
+        assert_eq!(exit(&report(vec![failed.clone()])), Exit::Incomplete);
+        assert_eq!(exit(&report(vec![skipped.clone(), frozen])), Exit::Credentials);
+        assert_eq!(exit(&Report { gaps: 1, ..report(vec![failed]) }), Exit::Gap);
+    }
+
+    #[test]
+    fn people_read_a_table_and_a_line() {
+        let report = report(vec![record("a", Outcome::Done, None), record("bcd", Outcome::Frozen, None)]);
+        insta::assert_snapshot!(anstream::adapter::strip_str(&to_text(&report)).to_string(), @r"
+        table  outcome  inserted  updated  deleted  unchanged  quarantined  requests   time
+        a      done        1,200        2        1          0            0        12  0.2 s
+        bcd    frozen      1,200        2        1          0            0        12  0.2 s
+
+        run 3: 2,400 rows inserted, 4 updated, 2 deleted, 0 unchanged in 12 requests and 1.2 s
+        ");
+    }
+
+    #[test]
+    fn programs_read_one_object() {
+        let json = to_json(&report(vec![record("a", Outcome::Done, None)]));
+        assert_eq!(json["outcome"], "done");
+        assert_eq!(json["exit_code"], 0);
+        assert_eq!(json["totals"]["inserted"], 1200);
+        assert_eq!(json["totals"]["seconds"], 1.235);
+        assert_eq!(json["tables"][0]["requests"], 12);
+    }
+
+    #[test]
+    fn tables_with_one_reason_are_warned_of_once() {
+        let lacks = Some("the token lacks `read:b`");
+        let mut tables = vec![record("b", Outcome::Skipped, lacks), record("c", Outcome::Skipped, lacks)];
+        tables[0].quarantined = 2;
+        assert_eq!(
+            warnings(&report(tables)),
+            [
+                "skipped: b, c: the token lacks `read:b`",
+                "2 records did not fit and stand in _tenantry.quarantine with the reason"
+            ]
+        );
+    }
+}
