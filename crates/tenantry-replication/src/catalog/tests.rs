@@ -1,6 +1,7 @@
 //! The catalog against the published diagram (`fixtures/erd.mermaid.md`), and against its own promises.
 
 mod diagram;
+mod fixtures;
 mod rendering;
 
 use std::collections::BTreeSet;
