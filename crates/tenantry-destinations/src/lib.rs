@@ -1,1 +1,83 @@
-//! tenantry-destinations
+//! Where rows go: one folder and one feature for each destination, and the one place that maps a URL to a destination.
+//!
+//! All SQL of the project lives here. Knows nothing of HTTP, and names no replicated table or column: those come from the catalog.
+
+#[cfg(feature = "duckdb")]
+pub mod duckdb;
+
+use std::sync::Arc;
+
+use tenantry_replication::destination::Destination;
+use tenantry_replication::error::{DestinationError, DestinationErrorKind, DestinationResult};
+
+/// What a destination is opened with. Each takes what it knows of and leaves the rest.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Schema for the replicated tables.
+    pub schema: String,
+    /// Language of the descriptions that tables and columns get as comments.
+    pub language: Language,
+    /// Whether anything will be written.
+    pub access: Access,
+    /// Most memory that an embedded engine may take, as it writes sizes (`300MB`); the destination's own default when `None`.
+    pub memory_limit: Option<String>,
+    /// Threads of an embedded engine; one for each core when `None`.
+    pub threads: Option<usize>,
+    /// File format version that an embedded engine keeps to, so that older readers can follow.
+    pub storage_version: Option<String>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            schema: tenantry_replication::catalog::schema::NAMESPACE.to_owned(),
+            language: Language::English,
+            access: Access::Write,
+            memory_limit: None,
+            threads: None,
+            storage_version: None,
+        }
+    }
+}
+
+/// Language of descriptions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Language {
+    /// English.
+    #[default]
+    English,
+    /// Japanese, in the published diagram's words.
+    Japanese,
+}
+
+/// What a destination is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Access {
+    /// To write: takes the destination's lock where it has one.
+    #[default]
+    Write,
+    /// To answer questions only: several processes may do so at once, as long as none writes.
+    Read,
+}
+
+/// Opens the destination that a URL names. Built in: `duckdb:PATH`.
+///
+/// Fails with [`DestinationErrorKind::Unavailable`] for a scheme that this build does not know.
+pub async fn open(url: &str, options: Options) -> DestinationResult<Arc<dyn Destination>> {
+    let (scheme, rest) = url.split_once(':').unwrap_or((url, ""));
+    match scheme {
+        #[cfg(feature = "duckdb")]
+        "duckdb" => Ok(Arc::new(duckdb::DuckDb::open(rest, options).await?)),
+        _ => Err(DestinationError::new(
+            DestinationErrorKind::Unavailable,
+            "open the destination",
+            format!("`{scheme}:` is not a destination of this build; built in: {}", BUILT_IN.join(", ")),
+        )),
+    }
+}
+
+/// The forms of URL that this build opens.
+pub const BUILT_IN: &[&str] = &[
+    #[cfg(feature = "duckdb")]
+    "duckdb:PATH",
+];

@@ -1,0 +1,174 @@
+//! The file itself: made whole or not at all, readable by its owner alone, attached with reach to nothing else.
+//!
+//! Changes nothing about the mode of a file that is already there: whoever shared it meant it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use adbc_core::Driver as _;
+use adbc_core::options::{OptionDatabase, OptionValue};
+use adbc_driver_manager::ManagedDatabase;
+use rustix::fs::Mode;
+use tenantry_replication::error::DestinationErrorKind;
+
+use super::connection::{Attempt, Connection, Failure, literal, quoted};
+use super::stage::Stage;
+use super::{DATABASE, Names, Shared, driver, state};
+use crate::{Access, Options};
+
+/// File format that DuckDB 1.4 and later read.
+const STORAGE_VERSION: &str = "v1.4.0";
+/// A database that ends with the process.
+const IN_MEMORY: &str = ":memory:";
+
+/// Opens or makes the file.
+pub(super) fn open(path: &Path, options: Options) -> Attempt<Shared> {
+    rustix::process::umask(Mode::RWXG | Mode::RWXO);
+    if path.as_os_str().is_empty() {
+        return Err(unavailable("no path given: write `duckdb:PATH`"));
+    }
+    let spill = SpillFolder::beside(path, options.access);
+    let database = engine(&options, &spill)?;
+    let mut writer = Connection::open(&database)?;
+    attach(&mut writer, path, &options)?;
+    spill.clear();
+    for setting in ["enable_external_access = false", "lock_configuration = true"] {
+        writer.run(&format!("SET GLOBAL {setting}"))?;
+    }
+    state::check_layout(&mut writer)?;
+    Ok(Shared {
+        names: Names { schema: options.schema, language: options.language },
+        stage: Mutex::new(Stage::new(Connection::open(&database)?)),
+        writer: Mutex::new(writer),
+        database,
+        _spill: spill,
+    })
+}
+
+/// DuckDB itself, around a database in memory. Loads and fetches no extension.
+fn engine(options: &Options, spill: &SpillFolder) -> Attempt<ManagedDatabase> {
+    let mut settings: Vec<(&str, String)> = vec![
+        ("path", IN_MEMORY.to_owned()),
+        ("autoinstall_known_extensions", "false".to_owned()),
+        ("autoload_known_extensions", "false".to_owned()),
+        ("temp_directory", text_of(&spill.path)?.to_owned()),
+    ];
+    settings.extend(options.memory_limit.clone().map(|limit| ("memory_limit", limit)));
+    settings.extend(options.threads.map(|threads| ("threads", threads.to_string())));
+    let settings = settings
+        .into_iter()
+        .map(|(name, value)| (OptionDatabase::Other(name.to_owned()), OptionValue::String(value)));
+    Ok(driver::driver()?.new_database_with_opts(settings)?)
+}
+
+/// Attaches the file, after making it where that is asked for.
+fn attach(connection: &mut Connection, path: &Path, options: &Options) -> Attempt<()> {
+    let version = options.storage_version.as_deref().unwrap_or(STORAGE_VERSION);
+    let exists = path.exists();
+    let mode = match options.access {
+        Access::Read if !exists => return Err(unavailable("there is no such file")),
+        Access::Read => "READ_ONLY".to_owned(),
+        Access::Write => format!("STORAGE_VERSION {}", literal(version)),
+    };
+    if !exists && path.as_os_str() != IN_MEMORY {
+        make(connection, path, version)?;
+    }
+    let location = literal(text_of(path)?);
+    let name = quoted(DATABASE);
+    connection.run(&format!("ATTACH {location} AS {name} ({mode})")).map_err(say_clearly)?;
+    Ok(())
+}
+
+/// Makes an empty database under another name and links it into place, so that nobody ever finds half of one.
+fn make(connection: &mut Connection, path: &Path, version: &str) -> Attempt<()> {
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.exists()) {
+        return Err(unavailable(format!("the folder {} does not exist", folder.display())));
+    }
+    let mut draft = path.as_os_str().to_owned();
+    draft.push(format!(".{}.new", std::process::id()));
+    let draft = PathBuf::from(draft);
+    let location = literal(text_of(&draft)?);
+    connection
+        .run(&format!("ATTACH {location} AS draft (STORAGE_VERSION {})", literal(version)))
+        .map_err(say_clearly)?;
+    connection.run("CHECKPOINT draft")?;
+    connection.run("DETACH draft")?;
+    let linked = fs::hard_link(&draft, path);
+    let removed = fs::remove_file(&draft);
+    match linked {
+        // Another process was faster: its file is as good.
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        linked => linked.and(removed).map_err(|error| unavailable(format!("cannot make the file: {error}"))),
+    }
+}
+
+fn unavailable(message: impl Into<String>) -> Failure {
+    Failure::new(DestinationErrorKind::Unavailable, message)
+}
+
+fn text_of(path: &Path) -> Attempt<&str> {
+    path.to_str().ok_or_else(|| unavailable("the path is not UTF-8"))
+}
+
+/// What failed in attaching, in words that say what to do.
+fn say_clearly(failure: Failure) -> Failure {
+    let Failure { kind, message } = failure;
+    match kind {
+        DestinationErrorKind::Locked => {
+            let holder = message.split_once("(PID ").and_then(|(_, rest)| rest.split(')').next());
+            let who = holder.map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}"));
+            Failure::new(kind, format!("{who} has the file open: wait for it to end, or use another file"))
+        }
+        DestinationErrorKind::Newer => Failure::new(
+            kind,
+            format!("a newer version of DuckDB wrote the file, use another one: {}", first_line(&message)),
+        ),
+        DestinationErrorKind::Failed => Failure::new(DestinationErrorKind::Unavailable, first_line(&message)),
+        kind => Failure::new(kind, message),
+    }
+}
+
+fn first_line(message: &str) -> String {
+    message.lines().next().unwrap_or_default().to_owned()
+}
+
+/// The folder in which DuckDB puts what does not fit into memory. Gone when the database is closed, emptied when a crash left it.
+pub(super) struct SpillFolder {
+    path: PathBuf,
+    /// Whether nobody else may be using it: the file's lock is ours.
+    exclusive: bool,
+}
+
+impl SpillFolder {
+    fn beside(path: &Path, access: Access) -> Self {
+        let mut name = path.as_os_str().to_owned();
+        if path.as_os_str() == IN_MEMORY {
+            name = std::env::temp_dir().join(format!("tenantry-{}", std::process::id())).into();
+        }
+        name.push(".tmp");
+        if access == Access::Read {
+            name.push(format!(".{}", std::process::id()));
+        }
+        Self { path: PathBuf::from(name), exclusive: access == Access::Write }
+    }
+
+    /// Removes what a crash left. Only once the file's lock is held.
+    fn clear(&self) {
+        let Some(entries) = fs::read_dir(&self.path).ok().filter(|_| self.exclusive) else { return };
+        for entry in entries.flatten() {
+            if entry.file_name().to_string_lossy().starts_with("duckdb_temp_") {
+                // A leftover that cannot be removed harms nothing: DuckDB takes another name.
+                let _ = fs::remove_file(entry.path());
+            }
+        }
+        let _ = fs::remove_dir(&self.path);
+    }
+}
+
+impl Drop for SpillFolder {
+    fn drop(&mut self) {
+        // Removes the folder only if DuckDB left it empty; there may be none.
+        let _ = fs::remove_dir(&self.path);
+    }
+}

@@ -1,0 +1,266 @@
+//! What a publish does to one table: finds which staged rows are there already, sweeps, and writes only what changed.
+//!
+//! A changed row is deleted and inserted anew rather than updated in place: an update rewrites the row's column segments at the next
+//! checkpoint, eight times the work (docs/decisions/0004-duckdb-merge.md). Decides nothing about staged doubles: there are none left.
+
+use std::fmt::Write as _;
+
+use tenantry_replication::catalog::{Table, system};
+use tenantry_replication::clock::Micros;
+use tenantry_replication::destination::{Counts, Scope};
+use tenantry_replication::error::DestinationErrorKind;
+
+use super::connection::{Attempt, Connection, Failure, Place, literal, quoted};
+use super::publish::{Keys, RecordKey, columns, equal};
+use super::stage::Staged;
+
+/// Rows staged times this are fewer than the table's: then it pays to sort out the table's rows by one key column first.
+const FEW_STAGED_FACTOR: i64 = 4;
+
+/// The merge of one table.
+pub(super) struct Merge<'a> {
+    pub(super) target: Place,
+    pub(super) table: &'static Table,
+    pub(super) staged: Option<&'a Staged>,
+    /// Staged rows of the stream's root, which tell whose children are complete.
+    pub(super) root: Option<&'a Staged>,
+    pub(super) record: RecordKey,
+    pub(super) scope: &'a Scope,
+    pub(super) spared: Option<&'a Keys>,
+    pub(super) gone: Option<&'a Keys>,
+    pub(super) synced_at: Micros,
+}
+
+/// Staged rows by what they meet in the table.
+#[derive(Default)]
+struct Hits {
+    staged: i64,
+    matched: i64,
+    changed: i64,
+    returned: i64,
+}
+
+/// The temporary table of pairs (row of the table, staged row) with one key.
+const HITS: &str = "temp.main.hits";
+
+impl Merge<'_> {
+    /// Merges, inside the caller's transaction.
+    pub(super) fn run(&self, connection: &mut Connection) -> Attempt<Counts> {
+        let [total, live] = connection.numbers(&self.count_rows())?;
+        let mut hits = Hits::default();
+        if let Some(staged) = self.staged {
+            [hits.staged] = connection.numbers(&format!("SELECT count(*) FROM {}", staged.place))?;
+        }
+        let matchable = self.staged.filter(|_| total > 0 && hits.staged > 0);
+        if let Some(staged) = matchable {
+            self.find_hits(connection, staged, total, &mut hits)?;
+        }
+        let swept = if total > 0 { self.sweep(connection, matchable.is_some())? } else { 0 };
+        let inserted = hits.staged - hits.matched;
+        if inserted < 0 {
+            return Err(self.doubled());
+        }
+        if let Some(staged) = self.staged.filter(|_| inserted > 0 || hits.changed > 0) {
+            self.write(connection, staged, &hits)?;
+        }
+        if matchable.is_some() {
+            connection.run(&format!("DROP TABLE {HITS}"))?;
+        }
+        if inserted > 0 || hits.changed > 0 || swept > 0 {
+            let [_, now_live] = connection.numbers(&self.count_rows())?;
+            if now_live != live + inserted + hits.returned - swept {
+                return Err(self.doubled());
+            }
+        }
+        Ok(Counts {
+            inserted: count(inserted),
+            updated: count(hits.changed),
+            deleted: count(swept),
+            unchanged: count(hits.matched - hits.changed),
+        })
+    }
+
+    /// Rows in all, and rows not marked deleted: by a scan of the flag, not by what the table's metadata says.
+    fn count_rows(&self) -> String {
+        let deleted = quoted(system::DELETED);
+        format!(
+            "SELECT count(*), count(*) FILTER (WHERE {deleted} IS DISTINCT FROM true) FROM {}",
+            self.target
+        )
+    }
+
+    /// Pairs staged rows with the table's.
+    ///
+    /// `hash(page) >= 0` is always true, but DuckDB does not know: a filtered build side is what makes it hand a Bloom filter of the
+    /// staged keys down to the table's scan, which then decodes the other columns only of rows that may match.
+    fn find_hits(
+        &self,
+        connection: &mut Connection,
+        staged: &Staged,
+        total: i64,
+        hits: &mut Hits,
+    ) -> Attempt<()> {
+        let (target, place) = (&self.target, &staged.place);
+        let page = quoted(system::PAGE);
+        let filtered = format!("FROM {place} WHERE hash({page}) >= 0");
+        let mut join =
+            equal(self.table.key_columns().map(|column| (column, column)), "t", "s", staged.null_keys);
+        if self.table.key.len() > 1 && !staged.null_keys && hits.staged * FEW_STAGED_FACTOR < total {
+            let first = quoted(self.table.key[0]);
+            let _ = write!(join, " AND t.{first} IN (SELECT {first} {filtered})");
+        }
+        connection.run(
+            "CREATE OR REPLACE TEMP TABLE hits (target BIGINT, staged BIGINT, changed BOOLEAN, was_deleted BOOLEAN)",
+        )?;
+        let was_deleted = format!("t.{} IS NOT DISTINCT FROM true", quoted(system::DELETED));
+        connection.run(&format!(
+            "INSERT INTO {HITS} SELECT t.rowid, s.staged_row, {} OR t.{} IS DISTINCT FROM false, {was_deleted} \
+             FROM {target} t, (SELECT *, rowid AS staged_row {filtered}) s WHERE {join}",
+            self.differs(),
+            quoted(system::DELETED),
+        ))?;
+        [hits.matched, hits.changed, hits.returned] = connection.numbers(&format!(
+            "SELECT count(*), count(*) FILTER (WHERE changed), count(*) FILTER (WHERE was_deleted) FROM {HITS}"
+        ))?;
+        Ok(())
+    }
+
+    /// Condition: any value besides the key differs between `t` and `s`.
+    fn differs(&self) -> String {
+        let compared = self.table.data_columns().filter(|column| !self.table.key.contains(&column.name));
+        let differs: Vec<String> = compared
+            .map(|column| quoted(column.name))
+            .map(|name| format!("t.{name} IS DISTINCT FROM s.{name}"))
+            .collect();
+        if differs.is_empty() { "false".to_owned() } else { differs.join(" OR ") }
+    }
+
+    /// Marks rows deleted that the scope says are gone, and those of records that the tenant no longer has.
+    fn sweep(&self, connection: &mut Connection, has_hits: bool) -> Attempt<i64> {
+        let mut swept = 0;
+        if let Some(mut conditions) = self.absent() {
+            if has_hits {
+                conditions.push(format!("NOT EXISTS (SELECT 1 FROM {HITS} h WHERE h.target = t.rowid)"));
+            }
+            swept += self.mark_deleted(connection, &conditions)?;
+        }
+        if let Some(gone) = self.gone.filter(|_| self.record.is_whole()) {
+            swept += self.mark_deleted(connection, &[self.record.matches("t", gone)])?;
+        }
+        Ok(swept)
+    }
+
+    /// Conditions under which a row without a staged one is gone; `None` where that says nothing.
+    fn absent(&self) -> Option<Vec<String>> {
+        let mut conditions = match self.scope {
+            Scope::Rows => return None,
+            Scope::Table { .. } => Vec::new(),
+            Scope::Records { .. } => {
+                let is_root = self.root.is_some_and(|root| root.table.name == self.table.name);
+                let root = self.root.filter(|_| !is_root && self.record.is_whole())?;
+                let same = self.record.equals("t", "r", root.null_keys);
+                vec![format!("EXISTS (SELECT 1 FROM {} r WHERE {same})", root.place)]
+            }
+        };
+        if let Some(spared) = self.spared {
+            conditions.push(format!("NOT {}", self.record.matches("t", spared)));
+        }
+        Some(conditions)
+    }
+
+    fn mark_deleted(&self, connection: &mut Connection, conditions: &[String]) -> Attempt<i64> {
+        let (deleted, synced) = (quoted(system::DELETED), quoted(system::SYNCED));
+        let mut sql = format!(
+            "UPDATE {} t SET {deleted} = true, {synced} = make_timestamp({}) WHERE t.{deleted} IS DISTINCT FROM true",
+            self.target, self.synced_at
+        );
+        for condition in conditions {
+            sql.push_str(" AND ");
+            sql.push_str(condition);
+        }
+        Ok(i64::try_from(connection.run(&sql)?).unwrap_or(i64::MAX))
+    }
+
+    /// Writes new and changed rows.
+    fn write(&self, connection: &mut Connection, staged: &Staged, hits: &Hits) -> Attempt<()> {
+        let mut skipped = None;
+        if hits.changed > 0 {
+            if self.has_foreign_columns(connection)? {
+                self.update_in_place(connection, staged)?;
+                skipped = Some("true");
+            } else {
+                let target = &self.target;
+                connection.run(&format!(
+                    "DELETE FROM {target} WHERE rowid IN (SELECT target FROM {HITS} WHERE changed)"
+                ))?;
+            }
+        }
+        if hits.matched > 0 && skipped.is_none() {
+            skipped = Some("NOT changed");
+        }
+        let mut sql = format!(
+            "INSERT INTO {} ({}, {}, {}) SELECT {}, false, make_timestamp({}) FROM {} s",
+            self.target,
+            columns(self.table.data_columns(), None),
+            quoted(system::DELETED),
+            quoted(system::SYNCED),
+            columns(self.table.data_columns(), Some("s")),
+            self.synced_at,
+            staged.place,
+        );
+        if let Some(skipped) = skipped {
+            let _ = write!(sql, " WHERE s.rowid NOT IN (SELECT staged FROM {HITS} WHERE {skipped})");
+        }
+        connection.run(&sql)?;
+        Ok(())
+    }
+
+    /// Whether the table has columns that are the user's own: then rows are not replaced, as that would empty them.
+    fn has_foreign_columns(&self, connection: &mut Connection) -> Attempt<bool> {
+        let Place { catalog, schema, table } = &self.target;
+        let own: Vec<String> =
+            self.table.columns.iter().map(|column| literal(&column.name.to_lowercase())).collect();
+        let [foreign] = connection.numbers(&format!(
+            "SELECT count(*) FROM duckdb_columns() WHERE database_name = {} AND lower(schema_name) = {} AND lower(table_name) = {} \
+             AND lower(column_name) NOT IN ({})",
+            literal(catalog),
+            literal(&schema.to_lowercase()),
+            literal(&table.to_lowercase()),
+            own.join(", "),
+        ))?;
+        Ok(foreign > 0)
+    }
+
+    fn update_in_place(&self, connection: &mut Connection, staged: &Staged) -> Attempt<()> {
+        let sets: Vec<String> = self
+            .table
+            .data_columns()
+            .map(|column| quoted(column.name))
+            .map(|name| format!("{name} = s.{name}"))
+            .collect();
+        connection.run(&format!(
+            "UPDATE {} t SET {}, {} = false, {} = make_timestamp({}) FROM {} s, {HITS} h \
+             WHERE h.changed AND h.target = t.rowid AND h.staged = s.rowid",
+            self.target,
+            sets.join(", "),
+            quoted(system::DELETED),
+            quoted(system::SYNCED),
+            self.synced_at,
+            staged.place,
+        ))?;
+        Ok(())
+    }
+
+    /// Rows do not add up.
+    fn doubled(&self) -> Failure {
+        let Place { schema, table, .. } = &self.target;
+        let message = format!(
+            "{schema}.{table} holds several rows with one key, or was changed by something else: nothing was written"
+        );
+        Failure::new(DestinationErrorKind::Failed, message)
+    }
+}
+
+fn count(rows: i64) -> u64 {
+    u64::try_from(rows).unwrap_or(0)
+}

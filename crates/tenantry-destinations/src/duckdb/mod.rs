@@ -1,0 +1,195 @@
+//! DuckDB: one file that any DuckDB tool opens. The default destination, embedded in the program.
+//!
+//! The process that writes owns the file; others get `Locked` until it ends. Staged rows are in a database in memory, so that a crash
+//! leaves nothing of them. Refuses queries that would write or reach outside the file.
+
+mod connection;
+mod driver;
+mod file;
+mod merge;
+mod publish;
+mod query;
+mod schema;
+mod stage;
+mod state;
+mod summary;
+mod types;
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use adbc_driver_manager::ManagedDatabase;
+use arrow_array::RecordBatch;
+use async_trait::async_trait;
+use tenantry_replication::catalog::{Catalog, Stream};
+use tenantry_replication::destination::{
+    Batch, Capabilities, Commit, Destination, Key, Published, TableSummary,
+};
+use tenantry_replication::error::{DestinationError, DestinationErrorKind, DestinationResult};
+use tenantry_replication::state::{RunRecord, State};
+
+use self::connection::{Attempt, Connection, Place};
+use self::stage::Stage;
+use crate::{Language, Options};
+
+/// Name by which the file is attached. The same for every file, so that it cannot be taken for a schema of the user's choice.
+const DATABASE: &str = "tenantry";
+/// The database in memory that holds staged rows.
+const STAGE: &str = "memory";
+
+/// A DuckDB file.
+pub struct DuckDb {
+    shared: Arc<Shared>,
+}
+
+/// Locks are taken in this order: stage, writer. Connections are closed before the database.
+struct Shared {
+    names: Names,
+    stage: Mutex<Stage>,
+    writer: Mutex<Connection>,
+    database: ManagedDatabase,
+    // Last: removed once DuckDB has closed the file.
+    _spill: file::SpillFolder,
+}
+
+/// What things are called in this file.
+#[derive(Debug, Clone)]
+struct Names {
+    schema: String,
+    language: Language,
+}
+
+impl Names {
+    fn table(&self, name: &str) -> Place {
+        Place::new(DATABASE, self.schema.as_str(), name)
+    }
+}
+
+impl DuckDb {
+    /// Opens the file, and makes it, readable by its owner alone, when it is not there and anything is to be written.
+    ///
+    /// From then on every file that this process creates is readable by its owner alone (umask 077), as DuckDB's own log and spill files
+    /// hold the same data and take their mode from there.
+    ///
+    /// Fails with `Locked` (naming the process) when another process writes to it, `Newer` when a newer version of DuckDB or of this tool
+    /// wrote it, and `Unavailable` when it is missing, no DuckDB file, or cannot be read.
+    pub async fn open(path: impl Into<PathBuf>, options: Options) -> DestinationResult<Self> {
+        let path = path.into();
+        let action = format!("open {}", path.display());
+        blocking(action, move || file::open(&path, options).map(|shared| Self { shared: Arc::new(shared) }))
+            .await
+    }
+
+    /// Runs `work` with what all calls share, on a thread that may block.
+    async fn on<T: Send + 'static>(
+        &self,
+        action: impl Into<String>,
+        work: impl FnOnce(&Shared) -> Attempt<T> + Send + 'static,
+    ) -> DestinationResult<T> {
+        let shared = Arc::clone(&self.shared);
+        blocking(action, move || work(&shared)).await
+    }
+}
+
+/// Runs `work` on a thread that may block.
+async fn blocking<T: Send + 'static>(
+    action: impl Into<String>,
+    work: impl FnOnce() -> Attempt<T> + Send + 'static,
+) -> DestinationResult<T> {
+    let action = action.into();
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done.map_err(|failure| failure.during(action)),
+        Err(panicked) => {
+            let mut error =
+                DestinationError::new(DestinationErrorKind::Failed, action, "the work ended in a panic");
+            error.source = Some(Box::new(panicked));
+            Err(error)
+        }
+    }
+}
+
+impl Shared {
+    fn stage(&self) -> Attempt<MutexGuard<'_, Stage>> {
+        locked(&self.stage)
+    }
+
+    fn writer(&self) -> Attempt<MutexGuard<'_, Connection>> {
+        locked(&self.writer)
+    }
+}
+
+/// After a panic under a lock nobody knows what state the connection is in: nothing more is done with it.
+fn locked<T>(mutex: &Mutex<T>) -> Attempt<MutexGuard<'_, T>> {
+    mutex.lock().map_err(|_| {
+        connection::Failure::new(
+            DestinationErrorKind::Failed,
+            "an earlier panic left the connection unusable",
+        )
+    })
+}
+
+#[async_trait]
+impl Destination for DuckDb {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { atomic_publish: true }
+    }
+
+    async fn prepare(&self, catalog: &'static Catalog) -> DestinationResult<()> {
+        self.on("prepare the tables", move |shared| {
+            let mut writer = shared.writer()?;
+            schema::prepare(&mut writer, catalog, &shared.names)
+        })
+        .await
+    }
+
+    async fn state(&self) -> DestinationResult<State> {
+        self.on("read the state", |shared| state::read(&mut *shared.writer()?)).await
+    }
+
+    async fn stage(&self, batch: Batch) -> DestinationResult<()> {
+        self.on(format!("stage rows of {}", batch.table.name), move |shared| shared.stage()?.add(batch)).await
+    }
+
+    async fn absent(&self, stream: &'static Stream, limit: usize) -> DestinationResult<Vec<Key>> {
+        self.on(format!("look for absent rows of stream {}", stream.name), move |shared| {
+            let staged = shared.stage()?.settle(stream.root())?;
+            let mut writer = shared.writer()?;
+            summary::absent(&mut writer, &shared.names, stream, staged.as_ref(), limit)
+        })
+        .await
+    }
+
+    async fn publish(&self, commit: Commit) -> DestinationResult<Published> {
+        self.on(format!("publish stream {}", commit.stream.name), move |shared| {
+            let staged = shared.stage()?.take(commit.stream)?;
+            let mut writer = shared.writer()?;
+            publish::publish(&mut writer, &shared.names, &commit, staged)
+        })
+        .await
+    }
+
+    async fn discard(&self, stream: &'static Stream) -> DestinationResult<()> {
+        self.on(format!("discard staged rows of stream {}", stream.name), move |shared| {
+            shared.stage()?.discard(stream)
+        })
+        .await
+    }
+
+    async fn record(&self, run: &RunRecord) -> DestinationResult<()> {
+        let run = run.clone();
+        self.on("record the run", move |shared| state::record(&mut *shared.writer()?, &run)).await
+    }
+
+    async fn summarize(&self, catalog: &'static Catalog) -> DestinationResult<Vec<TableSummary>> {
+        self.on("summarize the tables", move |shared| {
+            let mut writer = shared.writer()?;
+            summary::summarize(&mut writer, &shared.names, catalog)
+        })
+        .await
+    }
+
+    async fn query(&self, sql: &str) -> DestinationResult<Vec<RecordBatch>> {
+        let sql = sql.to_owned();
+        self.on("answer the query", move |shared| query::answer(&shared.database, &shared.names, &sql)).await
+    }
+}

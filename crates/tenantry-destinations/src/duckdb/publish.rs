@@ -1,0 +1,254 @@
+//! A publish: staged rows made free of doubles, then merged table by table, with sweeps and state, in one transaction.
+//!
+//! What happens to one table is in [`super::merge`]. Staged rows are only ever read in the transaction: DuckDB lets one transaction write
+//! to one database.
+
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, RecordBatch, StringArray};
+use tenantry_replication::catalog::{Column, Stream, Table, system};
+use tenantry_replication::destination::{Commit, Key, Published, Scope};
+
+use super::connection::{Attempt, Connection, Place, quoted};
+use super::merge::Merge;
+use super::stage::{Staged, drop_table};
+use super::{Names, STAGE, state};
+
+/// Publishes, and drops the staged tables whatever comes of it.
+pub(super) fn publish(
+    connection: &mut Connection,
+    names: &Names,
+    commit: &Commit,
+    staged: Vec<Staged>,
+) -> Attempt<Published> {
+    let mut publish = Publish { connection, names, commit, staged, aside: Vec::new() };
+    let published = publish.run();
+    let dropped = publish.drop_staged();
+    let published = published?;
+    dropped?;
+    Ok(published)
+}
+
+struct Publish<'a> {
+    connection: &'a mut Connection,
+    names: &'a Names,
+    commit: &'a Commit,
+    staged: Vec<Staged>,
+    /// Staged tables beside the rows: keys and quarantined records.
+    aside: Vec<Place>,
+}
+
+/// Where keys of records are staged, as texts in columns `k0`, `k1`, ...
+#[derive(Debug, Clone)]
+pub(super) struct Keys(pub(super) Place);
+
+impl Publish<'_> {
+    fn run(&mut self) -> Attempt<Published> {
+        let commit = self.commit;
+        let gone = self.stage_keys("gone", &commit.gone)?;
+        let spared = match &commit.scope {
+            Scope::Rows => None,
+            Scope::Records { spared } | Scope::Table { spared } => self.stage_keys("spared", spared)?,
+        };
+        let quarantined = self.stage_quarantined()?;
+        if let Some(gone) = &gone {
+            self.forget_gone(gone)?;
+        }
+        self.keep_last_pages()?;
+        for staged in &self.staged {
+            keep_last_rows(self.connection, staged)?;
+        }
+        let Self { names, staged, .. } = self;
+        self.connection.transaction(|connection| {
+            let mut published = Published::default();
+            let of_root = staged.iter().find(|staged| staged.table.name == commit.stream.root().name);
+            for table in commit.stream.tables.iter().filter(|table| commit.tables.contains(&table.name)) {
+                let staged = staged.iter().find(|staged| staged.table.name == table.name);
+                let merge = Merge {
+                    target: names.table(table.name),
+                    table,
+                    staged,
+                    root: of_root,
+                    record: RecordKey::of(commit.stream, table),
+                    scope: &commit.scope,
+                    spared: spared.as_ref(),
+                    gone: gone.as_ref(),
+                    synced_at: commit.synced_at,
+                };
+                published.tables.push((table.name, merge.run(connection)?));
+            }
+            state::write(connection, commit, quarantined.as_ref())?;
+            Ok(published)
+        })
+    }
+
+    /// A name for a staged table that no other publish uses: publishes follow one another, and each drops its own.
+    fn aside(&mut self, name: &str) -> Place {
+        let place = Place::new(STAGE, "main", format!("{name}#of {}", self.commit.stream.name));
+        self.aside.push(place.clone());
+        place
+    }
+
+    fn stage_keys(&mut self, name: &str, keys: &[Key]) -> Attempt<Option<Keys>> {
+        if keys.is_empty() {
+            return Ok(None);
+        }
+        let parts = self.commit.stream.root().key.len();
+        let place = self.aside(name);
+        let columns: Vec<String> = (0..parts).map(|part| format!("k{part} VARCHAR")).collect();
+        self.connection.run(&format!("CREATE TABLE {place} ({})", columns.join(", ")))?;
+        let column = |part: usize| -> ArrayRef {
+            Arc::new(StringArray::from_iter_values(
+                keys.iter().map(|key| key.get(part).map_or("", String::as_str)),
+            ))
+        };
+        let rows = RecordBatch::try_from_iter_with_nullable(
+            (0..parts).map(|part| (format!("k{part}"), column(part), true)),
+        )?;
+        self.connection.ingest(&place, vec![rows])?;
+        Ok(Some(Keys(place)))
+    }
+
+    fn stage_quarantined(&mut self) -> Attempt<Option<Place>> {
+        if self.commit.quarantined.is_empty() {
+            return Ok(None);
+        }
+        let place = self.aside("quarantine");
+        self.connection.run(&format!("CREATE TABLE {place} ({})", state::QUARANTINE_COLUMNS))?;
+        self.connection.ingest(&place, vec![state::quarantine_rows(self.commit)?])?;
+        Ok(Some(place))
+    }
+
+    /// What the tenant no longer has is not written, even if it came before it went.
+    fn forget_gone(&mut self, gone: &Keys) -> Attempt<()> {
+        for staged in &self.staged {
+            let record = RecordKey::of(self.commit.stream, staged.table);
+            if record.is_whole() {
+                let matches = record.matches("s", gone);
+                self.connection.run(&format!("DELETE FROM {} s WHERE {matches}", staged.place))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Of a record that came on several pages, children of earlier pages are dropped.
+    fn keep_last_pages(&mut self) -> Attempt<()> {
+        let stream = self.commit.stream;
+        let page = quoted(system::PAGE);
+        let Some(root) = self.staged.iter().find(|staged| staged.table.name == stream.root().name) else {
+            return Ok(());
+        };
+        let children = || self.staged.iter().filter(|staged| staged.table.name != root.table.name);
+        if children().next().is_none() {
+            return Ok(());
+        }
+        let key = columns(root.table.key_columns(), None);
+        let last = format!(
+            "SELECT {key}, max({page}) AS last_page FROM {} GROUP BY {key} HAVING min({page}) < max({page})",
+            root.place
+        );
+        if self.connection.numbers(&format!("SELECT count(*) FROM ({last})"))? == [0] {
+            return Ok(());
+        }
+        for child in children() {
+            let record = RecordKey::of(stream, child.table);
+            if record.is_whole() {
+                let same = record.equals("c", "r", root.null_keys);
+                let place = &child.place;
+                self.connection.run(&format!(
+                    "DELETE FROM {place} c USING ({last}) r WHERE {same} AND c.{page} < r.last_page"
+                ))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn drop_staged(&mut self) -> Attempt<()> {
+        let places = self.staged.iter().map(|staged| &staged.place).chain(&self.aside);
+        places.map(|place| drop_table(self.connection, place)).fold(Ok(()), Attempt::and)
+    }
+}
+
+/// Of several staged rows with one key, keeps the one of the last page, and of that page the last.
+fn keep_last_rows(connection: &mut Connection, staged: &Staged) -> Attempt<()> {
+    let place = &staged.place;
+    let key = columns(staged.table.key_columns(), None);
+    let repeated = format!("SELECT {key} FROM {place} GROUP BY {key} HAVING count(*) > 1");
+    if connection.numbers(&format!("SELECT count(*) FROM ({repeated})"))? == [0] {
+        return Ok(());
+    }
+    let same = equal(staged.table.key_columns().map(|column| (column, column)), "s", "d", staged.null_keys);
+    let page = quoted(system::PAGE);
+    let key = columns(staged.table.key_columns(), Some("s"));
+    connection.run(&format!(
+        "DELETE FROM {place} WHERE rowid IN (SELECT id FROM (\
+           SELECT s.rowid AS id, row_number() OVER (PARTITION BY {key} ORDER BY s.{page} DESC, s.rowid DESC) AS turn \
+           FROM {place} s SEMI JOIN ({repeated}) d ON {same}) WHERE turn > 1)"
+    ))?;
+    Ok(())
+}
+
+/// How rows of a table find the record that they belong to.
+pub(super) struct RecordKey {
+    /// Position in the root's key, the root's column, this table's column of the same value.
+    parts: Vec<(usize, &'static Column, &'static Column)>,
+    whole: bool,
+}
+
+impl RecordKey {
+    pub(super) fn of(stream: &'static Stream, table: &Table) -> Self {
+        let root = stream.root();
+        let position = |column: &Column| root.key.iter().position(|name| *name == column.name);
+        let pairs = if table.name == root.name {
+            root.key_columns().map(|column| (column, column)).collect()
+        } else {
+            stream.parent_key(table)
+        };
+        let parts: Vec<_> =
+            pairs.into_iter().filter_map(|(of_root, own)| Some((position(of_root)?, of_root, own))).collect();
+        Self { whole: parts.len() == root.key.len(), parts }
+    }
+
+    /// Whether the table holds the record's whole key: then, and only then, its rows may be deleted for what is said of the record.
+    pub(super) fn is_whole(&self) -> bool {
+        self.whole
+    }
+
+    /// Condition: the row's record is one of `keys`. Where only a part of the key is known, that part decides.
+    pub(super) fn matches(&self, row: &str, keys: &Keys) -> String {
+        let part = |(position, _, own): &(usize, &Column, &Column)| {
+            format!("coalesce(CAST({row}.{} AS VARCHAR), '') = k.k{position}", quoted(own.name))
+        };
+        let parts: Vec<String> = self.parts.iter().map(part).collect();
+        let condition = if parts.is_empty() { "true".to_owned() } else { parts.join(" AND ") };
+        format!("EXISTS (SELECT 1 FROM {} k WHERE {condition})", keys.0)
+    }
+
+    /// Condition: `row` of this table belongs to the record of `root`.
+    pub(super) fn equals(&self, row: &str, root: &str, null_keys: bool) -> String {
+        equal(self.parts.iter().map(|(_, of_root, own)| (*own, *of_root)), row, root, null_keys)
+    }
+}
+
+/// Condition that pairs of columns are equal; with `null_keys`, NULL equals NULL. Plain equality is what DuckDB joins fastest on.
+pub(super) fn equal(
+    pairs: impl Iterator<Item = (&'static Column, &'static Column)>,
+    left: &str,
+    right: &str,
+    null_keys: bool,
+) -> String {
+    let operator = if null_keys { "IS NOT DISTINCT FROM" } else { "=" };
+    let pair = |(one, other): (&Column, &Column)| {
+        format!("{left}.{} {operator} {right}.{}", quoted(one.name), quoted(other.name))
+    };
+    pairs.map(pair).collect::<Vec<_>>().join(" AND ")
+}
+
+/// A list of columns.
+pub(super) fn columns(columns: impl Iterator<Item = &'static Column>, of: Option<&str>) -> String {
+    let column = |column: &Column| match of {
+        Some(of) => format!("{of}.{}", quoted(column.name)),
+        None => quoted(column.name),
+    };
+    columns.map(column).collect::<Vec<_>>().join(", ")
+}

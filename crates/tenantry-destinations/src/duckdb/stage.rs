@@ -1,0 +1,141 @@
+//! Rows on their way: gathered in memory, then in tables of an in-memory database that ends with the process.
+//!
+//! Every staged table has a name of its own, so that staging for the next publish never mixes with one under way. Looks at no value.
+
+use std::collections::BTreeMap;
+
+use arrow_array::{Array as _, RecordBatch};
+use tenantry_replication::catalog::{Stream, Table, system};
+use tenantry_replication::destination::{Batch, staged_schema};
+use tenantry_replication::error::DestinationErrorKind;
+
+use super::STAGE;
+use super::connection::{Attempt, Connection, Failure, Place, quoted};
+use super::types::{sql_type, without_zones};
+
+/// Bytes gathered for one table before they are handed to DuckDB.
+const GATHERED_BYTES_MAX: usize = 4 << 20;
+
+/// Everything that is staged and not yet taken.
+pub(super) struct Stage {
+    connection: Connection,
+    tables: BTreeMap<&'static str, Gathering>,
+    next: u64,
+}
+
+struct Gathering {
+    table: &'static Table,
+    batches: Vec<RecordBatch>,
+    bytes: usize,
+    rows: u64,
+    null_keys: bool,
+    place: Option<Place>,
+}
+
+/// Staged rows of one table, all in DuckDB. Columns: the data columns, then the page; `rowid` follows the order of arrival.
+#[derive(Debug, Clone)]
+pub(super) struct Staged {
+    pub(super) table: &'static Table,
+    pub(super) place: Place,
+    /// Whether any value of a key column is NULL.
+    pub(super) null_keys: bool,
+}
+
+impl Stage {
+    pub(super) fn new(connection: Connection) -> Self {
+        Self { connection, tables: BTreeMap::new(), next: 0 }
+    }
+
+    /// Takes rows.
+    pub(super) fn add(&mut self, batch: Batch) -> Attempt<()> {
+        let Batch { table, rows } = batch;
+        if *rows.schema() != *staged_schema(table) {
+            let message =
+                format!("rows of table {} do not have the columns that the catalog gives it", table.name);
+            return Err(Failure::new(DestinationErrorKind::Failed, message));
+        }
+        let gathering = self.tables.entry(table.name).or_insert_with(|| Gathering {
+            table,
+            batches: Vec::new(),
+            bytes: 0,
+            rows: 0,
+            null_keys: false,
+            place: None,
+        });
+        gathering.rows += rows.num_rows() as u64;
+        gathering.bytes += rows.get_array_memory_size();
+        gathering.null_keys |= table
+            .key
+            .iter()
+            .any(|key| rows.column_by_name(key).is_some_and(|column| column.null_count() > 0));
+        gathering.batches.push(without_zones(&rows)?);
+        if gathering.bytes >= GATHERED_BYTES_MAX { self.flush(table.name) } else { Ok(()) }
+    }
+
+    /// Hands what was gathered for a table to DuckDB.
+    fn flush(&mut self, name: &'static str) -> Attempt<()> {
+        let Some(gathering) = self.tables.get_mut(name).filter(|gathering| !gathering.batches.is_empty())
+        else {
+            return Ok(());
+        };
+        let place = if let Some(place) = &gathering.place {
+            place.clone()
+        } else {
+            self.next += 1;
+            let place = Place::new(STAGE, "main", format!("{name}#{}", self.next));
+            self.connection.run(&create(&place, gathering.table))?;
+            gathering.place.insert(place).clone()
+        };
+        gathering.bytes = 0;
+        self.connection.ingest(&place, std::mem::take(&mut gathering.batches))
+    }
+
+    /// Where the staged rows of a table are, all of them in DuckDB; `None` when there are none. They stay staged.
+    pub(super) fn settle(&mut self, table: &'static Table) -> Attempt<Option<Staged>> {
+        self.flush(table.name)?;
+        let Some(gathering) = self.tables.get(table.name).filter(|gathering| gathering.rows > 0) else {
+            return Ok(None);
+        };
+        let place = gathering.place.clone();
+        Ok(place.map(|place| Staged { table: gathering.table, place, null_keys: gathering.null_keys }))
+    }
+
+    /// Hands over everything that is staged for a stream; the caller drops it. On failure it is gone.
+    pub(super) fn take(&mut self, stream: &'static Stream) -> Attempt<Vec<Staged>> {
+        let mut taken = Vec::new();
+        for table in stream.tables {
+            match self.settle(table) {
+                Ok(staged) => taken.extend(staged),
+                Err(failure) => {
+                    // What was asked for can no longer be had; a failure to clean up would say nothing new.
+                    let _ = self.discard(stream);
+                    return Err(failure);
+                }
+            }
+        }
+        for table in stream.tables {
+            self.tables.remove(table.name);
+        }
+        Ok(taken)
+    }
+
+    /// Forgets everything that is staged for a stream.
+    pub(super) fn discard(&mut self, stream: &'static Stream) -> Attempt<()> {
+        let places: Vec<Place> =
+            stream.tables.iter().filter_map(|table| self.tables.remove(table.name)?.place).collect();
+        places.iter().try_for_each(|place| drop_table(&mut self.connection, place))
+    }
+}
+
+/// Drops a staged table.
+pub(super) fn drop_table(connection: &mut Connection, place: &Place) -> Attempt<()> {
+    connection.run(&format!("DROP TABLE IF EXISTS {place}")).map(|_| ())
+}
+
+fn create(place: &Place, table: &Table) -> String {
+    let columns: Vec<String> = table
+        .data_columns()
+        .map(|column| format!("{} {}", quoted(column.name), sql_type(column.kind)))
+        .collect();
+    format!("CREATE TABLE {place} ({}, {} BIGINT)", columns.join(", "), quoted(system::PAGE))
+}

@@ -1,0 +1,312 @@
+//! What runs leave for later ones, in the schema `_tenantry` of the same file: checkpoints, runs, gaps, quarantined records.
+//!
+//! Writes only inside the caller's transaction, so that a checkpoint never parts from its rows.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use tenantry_replication::catalog::Text;
+use tenantry_replication::destination::Commit;
+use tenantry_replication::error::DestinationErrorKind;
+use tenantry_replication::state::{Checkpoint, Quarantine, RunRecord, State};
+
+use super::DATABASE;
+use super::connection::{Attempt, Connection, Failure, Place};
+use super::schema::{Wanted, WantedColumn, say};
+use crate::Language;
+
+/// Schema of the state tables.
+pub(super) const STATE_SCHEMA: &str = "_tenantry";
+/// Version of the layout below. A file with a higher one was written by a newer version of this tool.
+pub(super) const LAYOUT: i64 = 1;
+
+/// One state table.
+pub(super) struct StateTable {
+    name: &'static str,
+    about: Text,
+    columns: &'static [(&'static str, &'static str, Text)],
+}
+
+const fn text(en: &'static str, ja: &'static str) -> Text {
+    Text { en, ja }
+}
+
+const RUN: (&str, &str, Text) = ("run", "BIGINT", text("Number of the run.", "実行番号"));
+const TABLE: (&str, &str, Text) = ("table", "VARCHAR", text("Name of the table.", "テーブル名"));
+const STREAM: (&str, &str, Text) = ("stream", "VARCHAR", text("Name of the stream.", "ストリーム名"));
+const REASON: (&str, &str, Text) = ("reason", "VARCHAR", text("Why.", "理由"));
+const RECORDED_AT: (&str, &str, Text) =
+    ("recorded_at", "TIMESTAMP", text("When it was recorded (UTC).", "記録された日時 (UTC)"));
+
+/// All state tables.
+pub(super) const STATE_TABLES: &[StateTable] = &[
+    StateTable {
+        name: "meta",
+        about: text("Version of the layout of this schema.", "このスキーマの構成バージョン"),
+        columns: &[("layout", "BIGINT", text("Version of the layout.", "構成バージョン"))],
+    },
+    StateTable {
+        name: "checkpoint",
+        about: text("How far each stream got, committed together with its rows.", "各ストリームの到達位置"),
+        columns: &[
+            STREAM,
+            ("checkpoint", "VARCHAR", text("Where the next run goes on, as JSON.", "次回の開始位置 (JSON)")),
+            RUN,
+            ("updated_at", "TIMESTAMP", text("Sync time of the run that wrote it (UTC).", "更新日時 (UTC)")),
+        ],
+    },
+    StateTable {
+        name: "run",
+        about: text("Finished runs.", "完了した実行"),
+        columns: &[
+            RUN,
+            ("started_at", "TIMESTAMP", text("When it began (UTC).", "開始日時 (UTC)")),
+            ("finished_at", "TIMESTAMP", text("When it ended (UTC).", "終了日時 (UTC)")),
+            ("outcome", "VARCHAR", text("How it ended.", "結果")),
+            ("requests", "BIGINT", text("Requests sent in all.", "送信したリクエストの総数")),
+        ],
+    },
+    StateTable {
+        name: "run_table",
+        about: text("What each finished run did to each table.", "実行ごとのテーブル別の結果"),
+        columns: &[
+            RUN,
+            TABLE,
+            ("outcome", "VARCHAR", text("How it ended for this table.", "結果")),
+            ("message", "VARCHAR", text("Why, and what to do, where it is not `done`.", "理由と対処")),
+            ("inserted", "BIGINT", text("Rows that were not there before.", "追加された行数")),
+            ("updated", "BIGINT", text("Rows whose values changed.", "更新された行数")),
+            ("deleted", "BIGINT", text("Rows newly marked deleted.", "新たに削除とされた行数")),
+            ("unchanged", "BIGINT", text("Rows that were already as they came.", "変更のなかった行数")),
+            ("quarantined", "BIGINT", text("Records that did not fit.", "隔離されたレコード数")),
+            ("requests", "BIGINT", text("Requests sent for the table's stream.", "ストリームのリクエスト数")),
+            ("seconds", "DOUBLE", text("Seconds from first request to publish.", "所要秒数")),
+        ],
+    },
+    StateTable {
+        name: "gap",
+        about: text("Stretches of a stream that can no longer be read.", "取得できなくなった区間"),
+        columns: &[
+            STREAM,
+            ("from", "VARCHAR", text("First position not read.", "欠落区間の始点")),
+            (
+                "to",
+                "VARCHAR",
+                text("First position read again; empty when nothing is left.", "欠落区間の終点"),
+            ),
+            REASON,
+            RUN,
+            RECORDED_AT,
+        ],
+    },
+    StateTable {
+        name: "quarantine",
+        about: text("Records that did not fit a table, with secrets masked.", "隔離されたレコード"),
+        columns: &[
+            TABLE,
+            ("key", "VARCHAR", text("Merge key as far as it could be read, as JSON.", "キー (JSON)")),
+            REASON,
+            ("record", "VARCHAR", text("The record as JSON.", "レコード (JSON)")),
+            RUN,
+            RECORDED_AT,
+        ],
+    },
+];
+
+impl StateTable {
+    pub(super) fn wanted(&self, language: Language) -> Wanted {
+        let column = |(name, sql_type, about): &(&'static str, &'static str, Text)| WantedColumn {
+            name,
+            sql_type,
+            about: say(language, *about),
+        };
+        Wanted {
+            place: place(self.name),
+            about: say(language, self.about),
+            columns: self.columns.iter().map(column).collect(),
+        }
+    }
+}
+
+/// Full name of a state table.
+pub(super) fn place(name: &str) -> Place {
+    Place::new(DATABASE, STATE_SCHEMA, name)
+}
+
+fn exists(connection: &mut Connection) -> Attempt<bool> {
+    let sql = format!(
+        "SELECT count(*) FROM duckdb_tables() \
+         WHERE database_name = '{DATABASE}' AND schema_name = '{STATE_SCHEMA}' AND table_name = 'meta'"
+    );
+    Ok(connection.numbers::<1>(&sql)? == [1])
+}
+
+/// Refuses a file that a newer version of this tool wrote.
+pub(super) fn check_layout(connection: &mut Connection) -> Attempt<()> {
+    if !exists(connection)? {
+        return Ok(());
+    }
+    let [layout] = connection.numbers(&format!("SELECT max(layout) FROM {}", place("meta")))?;
+    if layout > LAYOUT {
+        let message = format!(
+            "it was written by a newer version of this tool (layout {layout}, known up to {LAYOUT}): upgrade, or use another file"
+        );
+        return Err(Failure::new(DestinationErrorKind::Newer, message));
+    }
+    Ok(())
+}
+
+/// Writes down the layout once the tables are there.
+pub(super) fn note_layout(connection: &mut Connection) -> Attempt<()> {
+    let meta = place("meta");
+    if connection.numbers(&format!("SELECT count(*) FROM {meta}"))? == [0] {
+        connection.run(&format!("INSERT INTO {meta} (layout) VALUES ({LAYOUT})"))?;
+    }
+    Ok(())
+}
+
+/// What earlier runs left; nothing for a file without our schema.
+pub(super) fn read(connection: &mut Connection) -> Attempt<State> {
+    if !exists(connection)? {
+        return Ok(State::default());
+    }
+    let mut checkpoints = BTreeMap::new();
+    for row in connection.texts(&format!("SELECT stream, checkpoint FROM {}", place("checkpoint")))? {
+        let [Some(stream), Some(json)] = row.as_slice() else { continue };
+        let checkpoint: Checkpoint = serde_json::from_str(json).map_err(|error| {
+            let message = format!("the checkpoint of stream {stream} cannot be read: {error}");
+            Failure::new(DestinationErrorKind::Newer, message)
+        })?;
+        checkpoints.insert(stream.clone(), checkpoint);
+    }
+    let [last_run] = connection.numbers(&format!("SELECT max(run) FROM {}", place("run")))?;
+    Ok(State { checkpoints, last_run: u64::try_from(last_run).unwrap_or(0) })
+}
+
+/// Quarantined records as rows of their table, for staging before the transaction.
+pub(super) fn quarantine_rows(commit: &Commit) -> Attempt<RecordBatch> {
+    let records = &commit.quarantined;
+    let column = |value: fn(&Quarantine) -> &str| texts(records.iter().map(value));
+    batch(vec![
+        ("table", column(|record| record.table)),
+        ("key", column(|record| &record.key)),
+        ("reason", column(|record| &record.reason)),
+        ("record", column(|record| &record.record)),
+        ("run", repeated(commit.run, records.len())),
+        ("recorded_at", at(commit.synced_at, records.len())),
+    ])
+}
+
+/// Columns of [`quarantine_rows`] as DDL.
+pub(super) const QUARANTINE_COLUMNS: &str =
+    "\"table\" VARCHAR, key VARCHAR, reason VARCHAR, record VARCHAR, run BIGINT, recorded_at TIMESTAMP";
+
+/// Writes checkpoint, gaps and quarantined records of a commit. `quarantined` holds [`quarantine_rows`], if there are any.
+pub(super) fn write(
+    connection: &mut Connection,
+    commit: &Commit,
+    quarantined: Option<&Place>,
+) -> Attempt<()> {
+    if let Some(checkpoint) = &commit.checkpoint {
+        write_checkpoint(connection, commit, checkpoint)?;
+    }
+    if !commit.gaps.is_empty() {
+        let gaps = &commit.gaps;
+        let rows = batch(vec![
+            ("stream", texts(gaps.iter().map(|_| commit.stream.name))),
+            ("from", texts(gaps.iter().map(|gap| gap.from.as_str()))),
+            ("to", texts(gaps.iter().map(|gap| gap.to.as_str()))),
+            ("reason", texts(gaps.iter().map(|gap| gap.reason.as_str()))),
+            ("run", repeated(commit.run, gaps.len())),
+            ("recorded_at", at(commit.synced_at, gaps.len())),
+        ])?;
+        connection.ingest(&place("gap"), vec![rows])?;
+    }
+    if let Some(staged) = quarantined {
+        let table = place("quarantine");
+        let same = "q.\"table\" = s.\"table\" AND q.key = s.key AND q.reason = s.reason";
+        connection
+            .run(&format!("DELETE FROM {table} q WHERE EXISTS (SELECT 1 FROM {staged} s WHERE {same})"))?;
+        connection.run(&format!(
+            "INSERT INTO {table} (\"table\", key, reason, record, run, recorded_at) \
+             SELECT \"table\", key, reason, last(record ORDER BY rowid), max(run), max(recorded_at) FROM {staged} \
+             GROUP BY \"table\", key, reason ORDER BY min(rowid)"
+        ))?;
+    }
+    Ok(())
+}
+
+fn write_checkpoint(connection: &mut Connection, commit: &Commit, checkpoint: &Checkpoint) -> Attempt<()> {
+    let json = serde_json::to_string(checkpoint).map_err(|error| {
+        Failure::new(DestinationErrorKind::Failed, format!("the checkpoint cannot be written: {error}"))
+    })?;
+    let table = place("checkpoint");
+    let stream = || texts([commit.stream.name].into_iter());
+    connection.run_with(&format!("DELETE FROM {table} WHERE stream = ?"), vec![stream()])?;
+    connection.run_with(
+        &format!("INSERT INTO {table} (stream, checkpoint, run, updated_at) VALUES (?, ?, ?, ?)"),
+        vec![stream(), texts([json.as_str()].into_iter()), repeated(commit.run, 1), at(commit.synced_at, 1)],
+    )?;
+    Ok(())
+}
+
+/// Keeps the record of a finished run; of two with one number, the later.
+pub(super) fn record(connection: &mut Connection, run: &RunRecord) -> Attempt<()> {
+    let count = |value: fn(&tenantry_replication::state::TableRecord) -> u64| -> ArrayRef {
+        Arc::new(Int64Array::from_iter_values(run.tables.iter().map(|table| signed(value(table)))))
+    };
+    let tables = batch(vec![
+        ("run", repeated(run.run, run.tables.len())),
+        ("table", texts(run.tables.iter().map(|table| table.table.as_str()))),
+        ("outcome", texts(run.tables.iter().map(|table| table.outcome.as_str()))),
+        (
+            "message",
+            Arc::new(run.tables.iter().map(|table| table.message.as_deref()).collect::<StringArray>()),
+        ),
+        ("inserted", count(|table| table.inserted)),
+        ("updated", count(|table| table.updated)),
+        ("deleted", count(|table| table.deleted)),
+        ("unchanged", count(|table| table.unchanged)),
+        ("quarantined", count(|table| table.quarantined)),
+        ("requests", count(|table| table.requests)),
+        ("seconds", Arc::new(Float64Array::from_iter_values(run.tables.iter().map(|table| table.seconds)))),
+    ])?;
+    let runs = batch(vec![
+        ("run", repeated(run.run, 1)),
+        ("started_at", at(run.started_at, 1)),
+        ("finished_at", at(run.finished_at, 1)),
+        ("outcome", texts([run.outcome.as_str()].into_iter())),
+        ("requests", repeated(run.requests, 1)),
+    ])?;
+    connection.transaction(|connection| {
+        for (name, rows) in [("run", runs), ("run_table", tables)] {
+            connection.run(&format!("DELETE FROM {} WHERE run = {}", place(name), run.run))?;
+            if rows.num_rows() > 0 {
+                connection.ingest(&place(name), vec![rows])?;
+            }
+        }
+        Ok(())
+    })
+}
+
+fn batch(columns: Vec<(&str, ArrayRef)>) -> Attempt<RecordBatch> {
+    let columns = columns.into_iter().map(|(name, column)| (name, column, true));
+    Ok(RecordBatch::try_from_iter_with_nullable(columns)?)
+}
+
+fn texts<'a>(values: impl Iterator<Item = &'a str>) -> ArrayRef {
+    Arc::new(StringArray::from_iter_values(values))
+}
+
+fn repeated(value: u64, count: usize) -> ArrayRef {
+    Arc::new(Int64Array::from(vec![signed(value); count]))
+}
+
+fn at(micros: i64, count: usize) -> ArrayRef {
+    Arc::new(TimestampMicrosecondArray::from(vec![micros; count]))
+}
+
+fn signed(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,109 @@
+//! Questions about what the tables hold: live rows that were not staged, and one line for each table.
+//!
+//! Reads flags, times and keys; no other value.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use tenantry_replication::catalog::{Catalog, Stream, system};
+use tenantry_replication::destination::{Key, TableSummary};
+
+use super::connection::{Attempt, Connection, literal, quoted};
+use super::publish::{columns, equal};
+use super::stage::Staged;
+use super::{DATABASE, Names, state};
+
+/// Keys of live root rows that no staged row has, as text; NULL is the empty text.
+pub(super) fn absent(
+    connection: &mut Connection,
+    names: &Names,
+    stream: &'static Stream,
+    staged: Option<&Staged>,
+    limit: usize,
+) -> Attempt<Vec<Key>> {
+    let root = stream.root();
+    let key: Vec<String> = root
+        .key_columns()
+        .map(|column| format!("coalesce(CAST(t.{} AS VARCHAR), '')", quoted(column.name)))
+        .collect();
+    let mut sql = format!(
+        "SELECT {} FROM {} t WHERE t.{} IS DISTINCT FROM true",
+        key.join(", "),
+        names.table(root.name),
+        quoted(system::DELETED),
+    );
+    if let Some(staged) = staged {
+        let same = equal(root.key_columns().map(|column| (column, column)), "t", "s", staged.null_keys);
+        let _ = write!(sql, " AND NOT EXISTS (SELECT 1 FROM {} s WHERE {same})", staged.place);
+    }
+    let order = columns(root.key_columns(), Some("t")).replace(", ", " NULLS FIRST, ");
+    let _ = write!(sql, " ORDER BY {order} NULLS FIRST LIMIT {limit}");
+    let rows = connection.texts(&sql)?;
+    Ok(rows.into_iter().map(|row| row.into_iter().map(Option::unwrap_or_default).collect()).collect())
+}
+
+/// One line for each table of the catalog; zeros for a table that is not there yet.
+pub(super) fn summarize(
+    connection: &mut Connection,
+    names: &Names,
+    catalog: &'static Catalog,
+) -> Attempt<Vec<TableSummary>> {
+    let there: BTreeSet<(String, String)> = connection
+        .texts(&format!(
+            "SELECT lower(schema_name), lower(table_name) FROM duckdb_tables() WHERE database_name = {}",
+            literal(DATABASE)
+        ))?
+        .into_iter()
+        .filter_map(|row| Some((row.first()?.clone()?, row.get(1)?.clone()?)))
+        .collect();
+    let has = |schema: &str, table: &str| there.contains(&(schema.to_lowercase(), table.to_lowercase()));
+    let outcomes =
+        if has(state::STATE_SCHEMA, "run_table") { outcomes(connection)? } else { BTreeMap::new() };
+    let mut lines = Vec::new();
+    for table in catalog.tables() {
+        let mut line = TableSummary {
+            table: table.name,
+            live: 0,
+            deleted: 0,
+            newest: None,
+            last_success: None,
+            last_outcome: None,
+        };
+        if let Some((success, outcome)) = outcomes.get(table.name) {
+            line.last_success = *success;
+            line.last_outcome.clone_from(outcome);
+        }
+        if has(&names.schema, table.name) {
+            let (deleted, synced) = (quoted(system::DELETED), quoted(system::SYNCED));
+            let [rows, marked, newest] = connection.numbers(&format!(
+                "SELECT count(*), count(*) FILTER (WHERE {deleted}), epoch_us(max({synced})) FROM {}",
+                names.table(table.name)
+            ))?;
+            line.live = u64::try_from(rows - marked).unwrap_or(0);
+            line.deleted = u64::try_from(marked).unwrap_or(0);
+            line.newest = (rows > 0).then_some(newest);
+        }
+        lines.push(line);
+    }
+    Ok(lines)
+}
+
+/// When a run last finished a table well, and how the last run ended for it.
+type Outcome = (Option<i64>, Option<String>);
+
+/// By table: when a run last finished it well, and how the last run ended for it.
+fn outcomes(connection: &mut Connection) -> Attempt<BTreeMap<String, Outcome>> {
+    let rows = connection.texts(&format!(
+        "SELECT t.\"table\", \
+           CAST(epoch_us(max(r.finished_at) FILTER (WHERE t.outcome = 'done')) AS VARCHAR), \
+           last(t.outcome || coalesce(': ' || t.message, '') ORDER BY t.run) \
+         FROM {} t JOIN {} r ON r.run = t.run GROUP BY t.\"table\"",
+        state::place("run_table"),
+        state::place("run"),
+    ))?;
+    let line = |row: Vec<Option<String>>| {
+        let [Some(table), success, outcome] = <[Option<String>; 3]>::try_from(row).ok()? else { return None };
+        Some((table, (success.and_then(|micros| micros.parse().ok()), outcome)))
+    };
+    Ok(rows.into_iter().filter_map(line).collect())
+}

@@ -1,0 +1,3 @@
+//! What the destinations promise, shown on real files.
+
+mod duckdb;
