@@ -97,7 +97,7 @@ fn every_leaf_is_unique_and_tells_where_it_stands() {
             Value::String(text) if text == SECRET || text == path => {}
             Value::String(text) => assert!(is_time(text) && seen.insert(text.clone()), "{path}: {text}"),
             Value::Number(number) => {
-                assert!(seen.insert(number.to_string()), "{path}: {number} stands twice")
+                assert!(seen.insert(number.to_string()), "{path}: {number} stands twice");
             }
             Value::Bool(_) => {}
             Value::Null => assert!(path.ends_with("_null"), "{path} is null"),
