@@ -1,1 +1,147 @@
-//! The Auth0 Management API as a source.
+//! An Auth0 tenant as a [`Source`], by its Management API.
+//!
+//! - [`settings`](Settings): which tenant, as whom, how much of its budget;
+//! - [`transport`](Transport): the port to the network, and [`Https`], the real one;
+//! - `client`: one request until it has an answer (`token`, `assertion`, `budget`, `failure`);
+//! - `paging`: from an answer to the next request, pure;
+//! - `list`, `export` with `download`, `search`, `logs`, `daily`: the kinds of reads.
+//!
+//! Only this folder knows HTTP. It writes nothing to a tenant: an export job and a token are all that it asks to be made.
+
+mod assertion;
+mod budget;
+mod calendar;
+mod client;
+mod daily;
+mod download;
+mod export;
+mod failure;
+mod gunzip;
+mod https;
+mod list;
+mod log_id;
+mod logs;
+mod paging;
+mod search;
+mod settings;
+mod token;
+mod transport;
+mod url;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+pub use https::Https;
+pub use settings::{Algorithm, Credentials, IN_FLIGHT, LEAVE, LEAVE_MAX, Secret, Settings};
+pub use transport::{Body, Headers, HttpRequest, HttpResponse, Method, Patience, Transport, TransportError};
+pub use url::{Domain, InvalidUrl, Origin, Scheme, Url};
+
+use self::client::{Call, Client, Reader};
+use self::daily::Daily;
+use self::export::Export;
+use self::list::{FanOut, List, Walker};
+use self::logs::Logs;
+use super::{Access, Page, Pages, Read, Records, Source};
+use crate::catalog::{Replication, Stream};
+use crate::clock::{Clock, MICROS_PER_SECOND};
+use crate::error::{SourceError, SourceErrorKind, SourceResult};
+use crate::json::{Json, Kind};
+
+/// A tenant. Cheap to clone; clones share token, budget and count.
+#[derive(Clone)]
+pub struct Auth0 {
+    client: Arc<Client>,
+}
+
+impl Auth0 {
+    /// A tenant behind any transport. Sends nothing yet.
+    pub fn new(settings: Settings, transport: Arc<dyn Transport>, clock: Arc<dyn Clock>) -> Self {
+        Self { client: Arc::new(Client::new(settings, transport, clock)) }
+    }
+
+    /// A tenant on the network. Sends nothing yet.
+    pub fn over_https(settings: Settings, clock: Arc<dyn Clock>) -> SourceResult<Self> {
+        let transport = https::network().map_err(|error| {
+            SourceError::new(SourceErrorKind::Unavailable, "prepare TLS", error.reason.clone())
+                .caused_by(error)
+        })?;
+        Ok(Self::new(settings, transport, clock))
+    }
+}
+
+#[async_trait]
+impl Source for Auth0 {
+    async fn connect(&self) -> SourceResult<Access> {
+        let token = self.client.token().await?;
+        let seconds = |micros: i64| (micros + MICROS_PER_SECOND / 2).div_euclid(MICROS_PER_SECOND);
+        Ok(Access { scopes: token.scopes, clock_ahead_seconds: self.client.ahead().map(seconds) })
+    }
+
+    fn open(&self, read: Read) -> Box<dyn Pages> {
+        let reader = Reader::new(Arc::clone(&self.client));
+        let Some(endpoint) = &read.stream.endpoint else { return Box::new(Nothing) };
+        match read.stream.replication {
+            Replication::Frozen => Box::new(Nothing),
+            Replication::Export => Box::new(Export::new(reader, read.stream)),
+            Replication::Log => Box::new(Logs::new(reader, endpoint, read.from)),
+            Replication::Daily => Box::new(Daily::new(reader, endpoint, read.from)),
+            Replication::FullTable if read.stream.parent.is_some() => {
+                let at_once = self.client.settings.in_flight;
+                Box::new(FanOut::new(reader, endpoint, read.parents, at_once))
+            }
+            Replication::FullTable => Box::new(List::new(Walker::new(reader, endpoint, None))),
+        }
+    }
+
+    async fn record(&self, stream: &'static Stream, key: &str) -> SourceResult<Option<Page>> {
+        let path = stream.endpoint.as_ref().and_then(|endpoint| Some((endpoint, endpoint.record_path?)));
+        let Some((endpoint, template)) = path else {
+            let action = format!("read one record of {}", stream.name);
+            return Err(SourceError::new(
+                SourceErrorKind::Refused,
+                action,
+                "the API gives no single records of it",
+            ));
+        };
+        let Some(path) = url::fill(template, "{id}", key) else { return Ok(None) };
+        let query = endpoint.record_query.iter().map(|(name, value)| (*name, (*value).to_owned()));
+        let call = Call::get(format!("read one record of {}", endpoint.path), path).with(query).of_record();
+        let reader = Reader::new(Arc::clone(&self.client));
+        let record = reader.call(&call, |answer| {
+            let record = Json::document(&answer.body).map_err(|error| error.to_string())?;
+            if record.kind() == Kind::Object {
+                Ok(answer.body.clone())
+            } else {
+                Err("the answer is not a record".into())
+            }
+        });
+        match record.await {
+            Ok(body) => Ok(Some(Page { body, records: Records::One, parent: None, checkpoint: None })),
+            Err(error) if error.kind == SourceErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn requests(&self) -> u64 {
+        self.client.requests()
+    }
+}
+
+/// A read of a table that no endpoint feeds.
+struct Nothing;
+
+#[async_trait]
+impl Pages for Nothing {
+    async fn next(&mut self) -> SourceResult<Option<Page>> {
+        Ok(None)
+    }
+
+    fn complete(&self) -> bool {
+        false
+    }
+
+    fn requests(&self) -> u64 {
+        0
+    }
+}

@@ -1,0 +1,97 @@
+//! The one gate that every request passes: paced by what the tenant's rate limits leave us, bounded in number.
+//!
+//! [`governor`] decides, as a function of time and of the headers seen; this file only waits as it says. Nothing goes around it.
+
+mod bucket;
+mod governor;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+
+use governor::{Governor, Ticket, Verdict};
+pub(super) use governor::{Group, Standing};
+
+use super::settings::{LEAVE_MAX, Settings};
+use crate::clock::Clock;
+
+/// Shared by all requests to one tenant.
+pub(super) struct Budget {
+    clock: Arc<dyn Clock>,
+    governor: Mutex<Governor>,
+    /// Told whenever an answer has taught the governor something.
+    news: Notify,
+    /// One queue for each group: requests go in the order in which they asked.
+    queues: [tokio::sync::Mutex<()>; Group::COUNT],
+    under_way: Arc<Semaphore>,
+}
+
+/// Leave to send one request. Tell the answer with [`Permit::answered`]; dropping it says that none came.
+pub(super) struct Permit<'a> {
+    budget: &'a Budget,
+    ticket: Option<Ticket>,
+    _slot: Option<OwnedSemaphorePermit>,
+}
+
+impl Budget {
+    pub(super) fn new(settings: &Settings, clock: Arc<dyn Clock>) -> Self {
+        let share = 1.0 - settings.leave.clamp(0.0, LEAVE_MAX);
+        Self {
+            clock,
+            governor: Mutex::new(Governor::new(share, settings.max_rps)),
+            news: Notify::new(),
+            queues: std::array::from_fn(|_| tokio::sync::Mutex::new(())),
+            under_way: Arc::new(Semaphore::new(settings.in_flight.max(1))),
+        }
+    }
+
+    /// Waits until a request of this group may be sent.
+    pub(super) async fn admit(&self, group: Group) -> Permit<'_> {
+        let turn = self.queues[group as usize].lock().await;
+        let ticket = loop {
+            let news = self.news.notified();
+            let verdict = self.governor().request(group, self.clock.monotonic());
+            match verdict {
+                Verdict::Go(ticket) => break ticket,
+                Verdict::Wait(duration) => self.clock.sleep(duration).await,
+                Verdict::WaitForNews => news.await,
+            }
+        };
+        drop(turn);
+        let mut permit = Permit { budget: self, ticket: Some(ticket), _slot: None };
+        // The semaphore is never closed, so this only fails in a way that cannot happen; then the request goes unbounded.
+        permit._slot = Arc::clone(&self.under_way).acquire_owned().await.ok();
+        permit
+    }
+
+    /// After a 429: nothing that draws on the same bucket goes out before `wait` is over.
+    pub(super) fn refused(&self, group: Group, standing: Option<Standing>, everything: bool, wait: Duration) {
+        let now = self.clock.monotonic();
+        self.governor().refused(group, standing, everything, now, now + wait);
+        self.news.notify_waiters();
+    }
+
+    fn governor(&self) -> MutexGuard<'_, Governor> {
+        self.governor.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Permit<'_> {
+    /// The answer came, with these headers.
+    pub(super) fn answered(mut self, standing: Option<Standing>) {
+        if let Some(ticket) = self.ticket.take() {
+            self.budget.governor().answered(&ticket, standing, self.budget.clock.monotonic());
+            self.budget.news.notify_waiters();
+        }
+    }
+}
+
+impl Drop for Permit<'_> {
+    fn drop(&mut self) {
+        if let Some(ticket) = self.ticket.take() {
+            self.budget.governor().unanswered(&ticket);
+            self.budget.news.notify_waiters();
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! A file of JSON lines behind a link, unpacked as it arrives and cut into pages at line ends.
+//!
+//! Sends no credentials. Takes no file for whole whose end is not proven, and none that unpacks beyond its limits.
+
+use bytes::{Bytes, BytesMut};
+use memchr::memrchr;
+use xxhash_rust::xxh3::Xxh3;
+
+use super::gunzip::Gunzip;
+use super::transport::{HttpRequest, HttpResponse, Method, Patience, Transport};
+use super::url::Url;
+use crate::error::{SourceError, SourceErrorKind, SourceResult};
+
+/// Bytes of lines handed out at once, unless a single line is longer.
+pub(super) const PAGE_BYTES: usize = 2 << 20;
+/// Longest line: older user profiles may have 1 MB, and escapes multiply it by six.
+const LINE_BYTES_MAX: usize = 32 << 20;
+/// Most bytes of a whole file, unpacked: 100 million users of 2.5 KB.
+const FILE_BYTES_MAX: u64 = 256 << 30;
+/// A file that unpacks to more than this many times its packed size is a bomb; lists of users reach 10 to 40.
+const RATIO_MAX: u64 = 400;
+/// Below this unpacked size the ratio is of no interest.
+const RATIO_FROM: u64 = 64 << 20;
+const ACTION: &str = "read the export file";
+
+/// Why a link gives no file.
+pub(super) enum OpenError {
+    /// The link is not (or no longer) valid: ask for another one.
+    Expired,
+    /// The file cannot be had now.
+    Failed(SourceError),
+}
+
+/// A file being read.
+pub(super) struct Download {
+    response: HttpResponse,
+    format: Format,
+    /// Unpacked bytes not yet handed out.
+    pending: BytesMut,
+    packed: u64,
+    unpacked: u64,
+    ended: bool,
+    /// What was handed out, for a later attempt to skip.
+    pub(super) position: Position,
+    /// What an earlier attempt has handed out already.
+    skip: Option<Position>,
+}
+
+/// How far a file was handed out.
+#[derive(Clone, Default)]
+pub(super) struct Position {
+    bytes: u64,
+    hash: Xxh3,
+    /// Lines that are not blank.
+    pub(super) lines: u64,
+}
+
+enum Format {
+    /// The first bytes have not come yet.
+    Unknown(BytesMut),
+    Plain,
+    Gzip(Box<Gunzip>),
+}
+
+impl Download {
+    /// Fetches a link. What `skip` tells was handed out before is not handed out again.
+    pub(super) async fn open(
+        transport: &dyn Transport,
+        link: Url,
+        skip: Position,
+    ) -> Result<Self, OpenError> {
+        let request = HttpRequest {
+            method: Method::Get,
+            url: link,
+            headers: Vec::new(),
+            body: Bytes::new(),
+            limit: FILE_BYTES_MAX,
+            patience: Patience::File,
+        };
+        let response = transport.send(request).await.map_err(|error| {
+            OpenError::Failed(
+                SourceError::new(SourceErrorKind::Unavailable, ACTION, error.reason.clone()).caused_by(error),
+            )
+        })?;
+        match response.status {
+            200 => Ok(Self {
+                response,
+                format: Format::Unknown(BytesMut::new()),
+                pending: BytesMut::new(),
+                packed: 0,
+                unpacked: 0,
+                ended: false,
+                position: Position::default(),
+                skip: (skip.bytes > 0).then_some(skip),
+            }),
+            400 | 401 | 403 | 404 | 410 => Err(OpenError::Expired),
+            status => {
+                let kind = match status {
+                    408 | 429 | 500..=599 => SourceErrorKind::Unavailable,
+                    _ => SourceErrorKind::Refused,
+                };
+                let mut error = SourceError::new(kind, ACTION, format!("the file's host answered {status}"));
+                error.status = Some(status);
+                Err(OpenError::Failed(error))
+            }
+        }
+    }
+
+    /// The next whole lines; `None` once the file has ended and its end was proven.
+    pub(super) async fn next(&mut self) -> SourceResult<Option<Bytes>> {
+        loop {
+            if self.pending.len() >= PAGE_BYTES || self.ended {
+                let end = if self.ended {
+                    Some(self.pending.len())
+                } else {
+                    memrchr(b'\n', &self.pending).map(|at| at + 1)
+                };
+                match end {
+                    Some(0) if self.ended => return self.finished(),
+                    Some(end) => {
+                        let page = self.pending.split_to(end).freeze();
+                        let page = self.hand_out(page)?;
+                        if !page.is_empty() {
+                            return Ok(Some(page));
+                        }
+                        continue;
+                    }
+                    None if self.pending.len() > LINE_BYTES_MAX => {
+                        let reason = format!("a line is longer than {LINE_BYTES_MAX} bytes");
+                        return Err(SourceError::new(SourceErrorKind::LimitExceeded, ACTION, reason));
+                    }
+                    None => {}
+                }
+            }
+            self.read().await?;
+        }
+    }
+
+    /// Reads one piece from the network.
+    async fn read(&mut self) -> SourceResult<()> {
+        let piece = self.response.body.next().await.map_err(|error| {
+            SourceError::new(SourceErrorKind::Unavailable, ACTION, error.reason.clone()).caused_by(error)
+        })?;
+        let Some(piece) = piece else { return self.end() };
+        self.packed += piece.len() as u64;
+        let piece = match &mut self.format {
+            Format::Unknown(begin) => {
+                begin.extend_from_slice(&piece);
+                if begin.len() < 2 {
+                    return Ok(());
+                }
+                let begin = std::mem::take(begin).freeze();
+                self.format = if Gunzip::is_gzip(&begin) {
+                    Format::Gzip(Box::new(Gunzip::new()))
+                } else {
+                    Format::Plain
+                };
+                begin
+            }
+            _ => piece,
+        };
+        self.unpack(piece)
+    }
+
+    fn unpack(&mut self, piece: Bytes) -> SourceResult<()> {
+        let Format::Gzip(gunzip) = &mut self.format else {
+            self.unpacked += piece.len() as u64;
+            self.pending.extend_from_slice(&piece);
+            return self.within_limits();
+        };
+        gunzip.push(piece);
+        while let Format::Gzip(gunzip) = &mut self.format {
+            let Some(part) = gunzip.pull().map_err(broken)? else { break };
+            self.unpacked += part.len() as u64;
+            self.pending.extend_from_slice(&part);
+            self.within_limits()?;
+        }
+        Ok(())
+    }
+
+    fn within_limits(&self) -> SourceResult<()> {
+        let bomb = self.unpacked > RATIO_FROM && self.unpacked / self.packed.max(1) > RATIO_MAX;
+        if bomb || self.unpacked > FILE_BYTES_MAX {
+            let reason = format!("the file unpacks to more than {} bytes", self.unpacked);
+            return Err(SourceError::new(SourceErrorKind::LimitExceeded, ACTION, reason));
+        }
+        Ok(())
+    }
+
+    /// The network gave everything: is it whole?
+    fn end(&mut self) -> SourceResult<()> {
+        match &mut self.format {
+            Format::Gzip(gunzip) => {
+                let rest = gunzip.finish().map_err(broken)?;
+                self.pending.extend_from_slice(&rest);
+            }
+            Format::Unknown(begin) if self.response.framed => {
+                let begin = std::mem::take(begin);
+                self.pending.extend_from_slice(&begin);
+            }
+            Format::Plain if self.response.framed => {}
+            Format::Unknown(_) | Format::Plain => {
+                // Lines cut at a line end look whole.
+                let reason = "the file came without a length, so that nothing proves that it is whole";
+                return Err(SourceError::new(SourceErrorKind::Malformed, ACTION, reason));
+            }
+        }
+        self.ended = true;
+        Ok(())
+    }
+
+    /// Takes from a page what an earlier attempt has handed out, once it has proven to be the same.
+    fn hand_out(&mut self, mut page: Bytes) -> SourceResult<Bytes> {
+        if let Some(skip) = &self.skip {
+            let missing = (skip.bytes - self.position.bytes).min(page.len() as u64) as usize;
+            let known = page.split_to(missing);
+            self.position.count(&known);
+            if self.position.bytes == skip.bytes {
+                if self.position.hash.digest() != skip.hash.digest() {
+                    return Err(differs());
+                }
+                self.skip = None;
+            }
+        }
+        self.position.count(&page);
+        Ok(page)
+    }
+
+    fn finished(&self) -> SourceResult<Option<Bytes>> {
+        if self.skip.is_some() { Err(differs()) } else { Ok(None) }
+    }
+}
+
+impl Position {
+    fn count(&mut self, lines: &[u8]) {
+        self.bytes += lines.len() as u64;
+        self.hash.update(lines);
+        let blank = |line: &[u8]| line.iter().all(u8::is_ascii_whitespace);
+        self.lines += lines.split(|byte| *byte == b'\n').filter(|line| !blank(line)).count() as u64;
+    }
+}
+
+fn broken(error: std::io::Error) -> SourceError {
+    SourceError::new(SourceErrorKind::Malformed, ACTION, "the packed file is broken or cut short")
+        .caused_by(error)
+}
+
+fn differs() -> SourceError {
+    SourceError::new(SourceErrorKind::Malformed, ACTION, "the file is not the one that was read before")
+}

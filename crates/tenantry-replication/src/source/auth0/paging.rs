@@ -1,0 +1,216 @@
+//! From an answer to the next request: how lists are walked. Pure.
+//!
+//! Believes no promise about page sizes: a walk ends where the answer says so, never because fewer records came than were asked for.
+
+use std::collections::BTreeSet;
+
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::catalog::{Endpoint, Paging};
+use crate::json::{Json, Kind};
+use crate::source::Records;
+
+/// Pages of one list, at most: 10 million records by 100. Guards against a list without end.
+pub(super) const PAGES_MAX: u64 = 100_000;
+/// Times that an offset walk begins when its total moves under it. Lists paged by offset are short, so this is cheap.
+const WALKS_MAX: u32 = 3;
+
+/// What paging needs to know of an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Head {
+    pub(super) records: Records,
+    pub(super) count: u64,
+    pub(super) total: Option<u64>,
+    pub(super) next: Option<String>,
+    /// Tells whether two answers are the same.
+    pub(super) hash: u64,
+}
+
+/// What to do after an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Step {
+    /// Send the next request.
+    Again,
+    /// That was all.
+    End,
+}
+
+/// What a refusal (400) means for a walk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// The request is wrong.
+    Error,
+    /// The list goes no further this way: what came counts, absence does not.
+    Ceiling,
+    /// The position is no longer known: begin from the start.
+    Restart,
+}
+
+/// Reads the head of an answer: a bare array, or an object that holds the records in `collection`.
+pub(super) fn head(body: &[u8], collection: &'static str) -> Result<Head, String> {
+    let answer = Json::document(body).map_err(|error| error.to_string())?;
+    let (records, array) = match answer.kind() {
+        Kind::Array => (Records::Array(""), answer),
+        Kind::Object if !collection.is_empty() => {
+            let array =
+                answer.get(collection).ok_or_else(|| format!("the answer has no member {collection}"))?;
+            (Records::Array(collection), array)
+        }
+        _ => return Err("the answer is not a list".into()),
+    };
+    if array.kind() != Kind::Array {
+        return Err(format!("the answer's member {collection} is not a list"));
+    }
+    let mut count = 0;
+    for element in array.elements() {
+        element.map_err(|error| error.to_string())?;
+        count += 1;
+    }
+    let total = answer.get("total").and_then(Json::as_i64).and_then(|total| u64::try_from(total).ok());
+    let next =
+        answer.get("next").and_then(Json::text).filter(|next| !next.is_empty()).map(|next| next.into_owned());
+    Ok(Head { records, count, total, next, hash: xxh3_64(body) })
+}
+
+/// A walk over one list.
+#[derive(Debug, Clone)]
+pub(super) enum Walk {
+    Whole { ended: bool },
+    Offset(Offset),
+    Checkpoint(Checkpoint),
+}
+
+/// By `page` and `per_page`.
+#[derive(Debug, Clone)]
+pub(super) struct Offset {
+    per_page: u32,
+    page: u64,
+    seen: u64,
+    /// Total by the first answer of this walk.
+    total: Option<u64>,
+    moved: bool,
+    walks: u32,
+    last: Option<u64>,
+    complete: bool,
+}
+
+/// By `from` and `take`.
+#[derive(Debug, Clone)]
+pub(super) struct Checkpoint {
+    take: u32,
+    from: Option<String>,
+    /// Hashes of the positions that we have been at.
+    been: BTreeSet<u64>,
+    restarted: bool,
+    complete: bool,
+}
+
+impl Walk {
+    /// A walk at its beginning. Lists of log events are not walked this way.
+    pub(super) fn new(endpoint: &Endpoint) -> Self {
+        match endpoint.paging {
+            Paging::None | Paging::LogCheckpoint => Self::Whole { ended: false },
+            Paging::Offset => Self::Offset(Offset::new(endpoint.page_size)),
+            Paging::Checkpoint => Self::Checkpoint(Checkpoint {
+                take: endpoint.page_size,
+                from: None,
+                been: BTreeSet::new(),
+                restarted: false,
+                complete: false,
+            }),
+        }
+    }
+
+    /// Query parameters of the next request.
+    pub(super) fn query(&self) -> Vec<(&'static str, String)> {
+        match self {
+            Self::Whole { .. } => Vec::new(),
+            Self::Offset(walk) => {
+                vec![("page", walk.page.to_string()), ("per_page", walk.per_page.to_string())]
+            }
+            Self::Checkpoint(walk) => {
+                let take = ("take", walk.take.to_string());
+                walk.from.iter().map(|from| ("from", from.clone())).chain([take]).collect()
+            }
+        }
+    }
+
+    /// Moves on after an answer. Fails when the answers go in a circle.
+    pub(super) fn advance(&mut self, head: &Head) -> Result<Step, &'static str> {
+        match self {
+            Self::Whole { ended } => {
+                *ended = true;
+                Ok(Step::End)
+            }
+            Self::Offset(walk) => walk.advance(head),
+            Self::Checkpoint(walk) => walk.advance(head),
+        }
+    }
+
+    /// What a 400 to the next request means.
+    pub(super) fn refused(&mut self, is_paging_cap: bool) -> Refusal {
+        match self {
+            Self::Offset(walk) if is_paging_cap && walk.page > 0 => Refusal::Ceiling,
+            Self::Checkpoint(walk) if walk.from.is_some() && !walk.restarted => {
+                walk.restarted = true;
+                walk.from = None;
+                walk.been.clear();
+                Refusal::Restart
+            }
+            _ => Refusal::Error,
+        }
+    }
+
+    /// Whether the end that was reached is the end of a complete list.
+    pub(super) fn complete(&self) -> bool {
+        match self {
+            Self::Whole { ended } => *ended,
+            Self::Offset(walk) => walk.complete,
+            Self::Checkpoint(walk) => walk.complete,
+        }
+    }
+}
+
+impl Offset {
+    fn new(per_page: u32) -> Self {
+        Self { per_page, page: 0, seen: 0, total: None, moved: false, walks: 1, last: None, complete: false }
+    }
+
+    fn advance(&mut self, head: &Head) -> Result<Step, &'static str> {
+        if head.count > 0 && self.last == Some(head.hash) {
+            return Err("the list gives the same page again");
+        }
+        self.last = Some(head.hash);
+        self.seen += head.count;
+        if self.page == 0 {
+            self.total = head.total;
+        }
+        // Answers without a total (empty ones leave it out) tell nothing about a move.
+        self.moved |= head.total.is_some() && head.total != self.total;
+        let reached = head.total.is_some_and(|total| self.seen >= total);
+        if head.count > 0 && !reached {
+            self.page += 1;
+            return Ok(Step::Again);
+        }
+        if self.moved && self.walks < WALKS_MAX {
+            *self = Self { walks: self.walks + 1, ..Self::new(self.per_page) };
+            return Ok(Step::Again);
+        }
+        self.complete = !self.moved && self.total.is_none_or(|total| self.seen >= total);
+        Ok(Step::End)
+    }
+}
+
+impl Checkpoint {
+    fn advance(&mut self, head: &Head) -> Result<Step, &'static str> {
+        let Some(next) = &head.next else {
+            self.complete = true;
+            return Ok(Step::End);
+        };
+        if !self.been.insert(xxh3_64(next.as_bytes())) {
+            return Err("the list's next position is one that it had before");
+        }
+        self.from = Some(next.clone());
+        Ok(Step::Again)
+    }
+}
