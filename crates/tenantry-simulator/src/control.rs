@@ -1,0 +1,215 @@
+//! The `/__sim` routes: how a test drives the tenant, looks at the truth, and counts requests.
+//!
+//! They need no token and count nowhere. What they change, they change as Auth0 would: churn and logins write log
+//! events and move indexes with the usual lag.
+
+use crate::api::dispatch::render;
+use crate::api::{ApiError, Outcome, ok};
+use crate::churn::{self, Churn};
+use crate::http::{Request, Response};
+use crate::simulation::{Counters, Simulation, counted};
+use crate::tenant::Tenant;
+use crate::time::SECOND;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value, json};
+
+fn body<T: DeserializeOwned>(request: &Request) -> Result<T, ApiError> {
+    let bytes: &[u8] = if request.body.is_empty() { b"{}" } else { &request.body };
+    serde_json::from_slice(bytes).map_err(|e| ApiError::bad(&e.to_string(), Some("invalid_body")))
+}
+
+/// Answers a request under `/__sim`.
+pub(crate) fn answer(simulation: &mut Simulation, request: &Request, now: i64) -> Response {
+    let outcome = match (request.method.as_str(), request.path.trim_start_matches("/__sim")) {
+        ("GET", "/stats") => ok(counted(&simulation.counters)),
+        ("POST", "/stats/reset") => {
+            simulation.counters = Counters::new();
+            ok(json!({}))
+        }
+        ("GET", "/tenant") => ok(dump(&mut simulation.tenant, now)),
+        ("GET", "/clock") => ok(json!({ "now": crate::time::millis(now / 1000), "micros": now })),
+        ("POST", "/clock") => clock(simulation, request, now),
+        ("POST", "/churn") => body(request).and_then(|churn: Churn| ok(simulation.churn(&churn, now))),
+        ("POST", "/logins") => {
+            body(request).and_then(|n: Number| ok(simulation.logins(n.count, n.seed, now)))
+        }
+        ("POST", "/import") => {
+            body(request).and_then(|n: Number| ok(simulation.import(n.count, n.seed, now)))
+        }
+        ("POST", "/scopes") => body(request).and_then(|s: Scopes| {
+            simulation.tenant.config.scopes = s.scopes;
+            ok(json!({}))
+        }),
+        ("POST", "/config") => body(request).and_then(|s: Switches| {
+            s.apply(&mut simulation.tenant);
+            ok(json!({}))
+        }),
+        ("POST", "/faults") => faults(&mut simulation.tenant, request),
+        ("DELETE", "/faults") => {
+            simulation.tenant.faults.clear();
+            ok(json!({ "pending": 0 }))
+        }
+        _ => Err(ApiError::not_found("no such control route", None)),
+    };
+    render(outcome)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Advance {
+    advance_seconds: f64,
+}
+
+fn clock(simulation: &mut Simulation, request: &Request, now: i64) -> Outcome {
+    let advance: Advance = body(request)?;
+    if !(0.0..=1e9).contains(&advance.advance_seconds) {
+        return Err(ApiError::body("advance_seconds must be from 0 to 1,000,000,000"));
+    }
+    let micros = (advance.advance_seconds * SECOND as f64) as i64;
+    simulation.offset += micros;
+    let now = simulation.tick(now - simulation.offset + micros);
+    ok(json!({ "now": crate::time::millis(now / 1000), "micros": now }))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Number {
+    count: u32,
+    #[serde(default)]
+    seed: u64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Scopes {
+    /// `null` grants every scope.
+    scopes: Option<Vec<String>>,
+}
+
+/// What can be switched while the tenant runs; what is left out stays as it is.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Switches {
+    export_allowed: Option<bool>,
+    export_micros: Option<i64>,
+    token_micros: Option<i64>,
+    search_lag_micros: Option<i64>,
+    log_lag_micros: Option<i64>,
+    late_logs_per_mille: Option<u32>,
+    expired_from_is_error: Option<bool>,
+    log_own_traffic: Option<bool>,
+    connection_takes_users: Option<bool>,
+    retention_days: Option<i64>,
+}
+
+impl Switches {
+    fn apply(self, tenant: &mut Tenant) {
+        fn set<T>(target: &mut T, value: Option<T>) {
+            if let Some(value) = value {
+                *target = value;
+            }
+        }
+        let config = &mut tenant.config;
+        set(&mut config.export_allowed, self.export_allowed);
+        set(&mut config.export_micros, self.export_micros);
+        set(&mut config.token_micros, self.token_micros);
+        set(&mut config.search_lag_micros, self.search_lag_micros);
+        set(&mut config.log_lag_micros, self.log_lag_micros);
+        set(&mut config.late_logs_per_mille, self.late_logs_per_mille);
+        set(&mut config.expired_from_is_error, self.expired_from_is_error);
+        set(&mut config.log_own_traffic, self.log_own_traffic);
+        set(&mut config.connection_takes_users, self.connection_takes_users);
+        if self.retention_days.is_some() {
+            config.retention_days = self.retention_days;
+        }
+    }
+}
+
+fn faults(tenant: &mut Tenant, request: &Request) -> Outcome {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Orders {
+        faults: Vec<crate::faults::Fault>,
+    }
+    let orders: Orders = body(request)?;
+    tenant.faults.order(orders.faults);
+    ok(json!({ "pending": tenant.faults.pending() }))
+}
+
+/// The whole truth at once: every entity as the API would show it to a caller with every scope.
+pub(crate) fn dump(tenant: &mut Tenant, now: i64) -> Value {
+    let stats = tenant.stats.rows(i64::MIN, i64::MAX, now);
+    let tenant = &*tenant;
+    let objects = |table: &crate::tenant::Table| table.values().cloned().map(Value::from).collect::<Vec<_>>();
+    let users: Vec<Value> =
+        tenant.users.iter().map(|(_, u)| Value::from(u.render(&tenant.users.sources))).collect();
+    let id = |slot: crate::users::Slot| tenant.users.get(slot).map(|u| u.id.as_ref());
+    let mut members = Map::new();
+    for organization in tenant.organizations.keys() {
+        let slots = tenant.members.get(organization).into_iter().flat_map(crate::tenant::Members::slots);
+        members.insert(organization.clone(), slots.filter_map(id).collect::<Vec<_>>().into());
+    }
+    let enabled: Map<String, Value> = tenant
+        .connections
+        .keys()
+        .map(|c| (c.clone(), tenant.connection_clients.get(c).map_or(json!([]), |clients| json!(clients))))
+        .collect();
+    let logs: Vec<Value> =
+        tenant.logs.iter().filter_map(|(_, e)| serde_json::from_str(&e.json).ok()).collect();
+    let grants: Vec<Value> = tenant.grants.values().map(|g| g.object.clone().into()).collect();
+    let user_roles: Map<String, Value> = tenant
+        .user_roles
+        .iter()
+        .filter_map(|(slot, roles)| Some((id(*slot)?.to_owned(), json!(roles))))
+        .collect();
+    json!({
+        "users": users,
+        "clients": objects(&tenant.clients),
+        "client_grants": objects(&tenant.client_grants),
+        "connections": objects(&tenant.connections),
+        "connection_clients": enabled,
+        "organizations": objects(&tenant.organizations),
+        "organization_members": members,
+        "resource_servers": objects(&tenant.resource_servers),
+        "roles": objects(&tenant.roles),
+        "user_roles": user_roles,
+        "actions": objects(&tenant.actions),
+        "triggers": tenant.triggers,
+        "log_streams": objects(&tenant.log_streams),
+        "logs": logs,
+        "grants": grants,
+        "stats_daily": stats,
+    })
+}
+
+impl Simulation {
+    /// The whole truth as one JSON object of arrays, as `GET /__sim/tenant` gives it.
+    pub fn truth(&mut self) -> Value {
+        let now = self.now();
+        dump(&mut self.tenant, now)
+    }
+
+    /// Changes entities of every kind at random, at `now` (microseconds); says what was done.
+    pub fn churn(&mut self, churn: &Churn, now: i64) -> Value {
+        let now = self.tick(now - self.offset);
+        churn::apply(&mut self.tenant, churn, now)
+    }
+
+    /// Lets random users log in, one every few milliseconds from `now` (microseconds) on.
+    pub fn logins(&mut self, count: u32, seed: u64, now: i64) -> Value {
+        let now = self.tick(now - self.offset);
+        churn::logins(&mut self.tenant, count, seed, now)
+    }
+
+    /// Imports users in bulk: all with one timestamp, and nothing in the log but one `sui`.
+    pub fn import(&mut self, count: u32, seed: u64, now: i64) -> Value {
+        let now = self.tick(now - self.offset);
+        churn::import(&mut self.tenant, count, seed, now)
+    }
+
+    /// Requests since creation or the last reset, as `GET /__sim/stats` gives them.
+    pub fn stats(&self) -> Value {
+        counted(&self.counters)
+    }
+}
