@@ -95,7 +95,7 @@ fetch_duckdb() {
     archive=$(find "$work" -name '*.tgz')
     printf '%s  %s\n' "$sum" "$archive" | sha256sum -c --quiet - >/dev/null 2>&1 ||
         give_up "what npm gave for $package is not what was expected (SHA-256 differs); nothing was installed"
-    tar -xzf "$archive" -C "$work" package/libduckdb.so package/LICENSE
+    tar -xmzf "$archive" -C "$work" package/libduckdb.so package/LICENSE
     # Another setup may have been faster: either result is the same bytes.
     mkdir -p "$1"
     mv -f "$work/package/LICENSE" "$1/LICENSE"

@@ -50,7 +50,7 @@ pub(crate) fn tenant(config: &Config, clock: Arc<dyn Clock>) -> Result<Tenant, C
 
 /// A source that reads as `settings` say.
 pub(crate) fn connect(settings: Settings, clock: Arc<dyn Clock>) -> Result<Arc<dyn Source>, CommandError> {
-    Ok(Arc::new(Auth0::new(settings, clock)?))
+    Ok(Arc::new(Auth0::over_https(settings, clock)?))
 }
 
 /// A ready token goes first, then a private key, then a client secret.

@@ -1,0 +1,115 @@
+//! Reads the destination's tables as text cells, and compares them with the projection of the tenant.
+
+use std::collections::BTreeMap;
+
+use arrow_array::cast::AsArray as _;
+use arrow_array::types::{Int64Type, TimestampMicrosecondType};
+use arrow_array::{Array as _, ArrayRef, RecordBatch};
+use arrow_schema::{DataType, TimeUnit};
+use tenantry_oracle::{Cell, Row, show_micros};
+use tenantry_replication::catalog::{CATALOG, Replication, system};
+
+/// One row as the destination holds it.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Held {
+    pub(crate) row: Row,
+    pub(crate) deleted: bool,
+    pub(crate) synced: String,
+}
+
+pub(crate) type Tables = BTreeMap<&'static str, BTreeMap<Vec<String>, Held>>;
+
+/// What the destination held before.
+#[derive(Clone, Copy)]
+pub(crate) enum Holding<'a> {
+    Nothing,
+    /// The tenant's projection and the tables at that time.
+    Before(&'a tenantry_oracle::Tables, &'a Tables),
+}
+
+/// Reads all tables of a destination. Two rows with one key are an error.
+pub(crate) async fn read(url: &str) -> Tables {
+    let options = tenantry_destinations::Options { access: tenantry_destinations::Access::Read, ..Default::default() };
+    let destination = tenantry_destinations::open(url, options).await.unwrap();
+    let mut tables = Tables::new();
+    for table in CATALOG.tables() {
+        let batches = destination.query(&format!("SELECT * FROM auth0.\"{}\"", table.name)).await.unwrap();
+        let rows = tables.entry(table.name).or_default();
+        for batch in &batches {
+            assert_eq!(
+                batch.schema().fields().iter().map(|field| field.name().as_str()).collect::<Vec<_>>(),
+                table.columns.iter().map(|column| column.name).collect::<Vec<_>>(),
+                "columns of {} in the diagram's order",
+                table.name
+            );
+            for at in 0..batch.num_rows() {
+                let held = held(table, batch, at);
+                let key = table.key.iter().map(|name| held.row[name].clone().unwrap_or_else(|| "\0".to_owned())).collect();
+                assert!(rows.insert(key, held).is_none(), "{}: two rows with one key", table.name);
+            }
+        }
+    }
+    tables
+}
+
+fn held(table: &'static tenantry_replication::catalog::Table, batch: &RecordBatch, at: usize) -> Held {
+    let cell = |name: &str| cell(batch.column_by_name(name).unwrap(), at);
+    Held {
+        row: table.data_columns().map(|column| (column.name, cell(column.name))).collect(),
+        deleted: cell(system::DELETED).unwrap() == "true",
+        synced: cell(system::SYNCED).unwrap(),
+    }
+}
+
+fn cell(array: &ArrayRef, at: usize) -> Cell {
+    if array.is_null(at) {
+        return None;
+    }
+    Some(match array.data_type() {
+        DataType::Utf8 => array.as_string::<i32>().value(at).to_owned(),
+        DataType::Utf8View => array.as_string_view().value(at).to_owned(),
+        DataType::Boolean => array.as_boolean().value(at).to_string(),
+        DataType::Int64 => array.as_primitive::<Int64Type>().value(at).to_string(),
+        DataType::Timestamp(TimeUnit::Microsecond, _) => show_micros(array.as_primitive::<TimestampMicrosecondType>().value(at)),
+        other => panic!("no column is of type {other}"),
+    })
+}
+
+/// Whether rows of this table stay live when the tenant no longer holds them.
+fn only_grows(table: &str) -> bool {
+    let stream = CATALOG.stream_of(table).unwrap();
+    matches!(stream.replication, Replication::Log | Replication::Daily)
+}
+
+/// Compares every cell of every row with the projection, and every tombstone and sync time with what was held before.
+pub(crate) fn compare(truth: &tenantry_oracle::Tables, held: &Tables, before: Holding<'_>) {
+    assert_eq!(truth.keys().collect::<Vec<_>>(), held.keys().collect::<Vec<_>>());
+    for (table, rows) in held {
+        let expected = &truth[table];
+        for (key, row) in expected {
+            let held = rows.get(key).unwrap_or_else(|| panic!("{table} {key:?} is missing"));
+            assert!(!held.deleted, "{table} {key:?} lives and is marked deleted");
+            assert_row(table, key, row, &held.row);
+            if let Holding::Before(truth, tables) = before {
+                let unchanged = truth[table].get(key) == Some(row) && tables[table].get(key).is_some_and(|old| !old.deleted);
+                let rewritten = tables[table].get(key).is_none_or(|old| old.synced != held.synced);
+                assert_eq!(rewritten, !unchanged, "{table} {key:?}: a row is rewritten if and only if it changed");
+            }
+        }
+        for (key, held) in rows.iter().filter(|(key, _)| !expected.contains_key(*key)) {
+            let Holding::Before(truth, tables) = before else { panic!("{table} {key:?} is not in the tenant") };
+            let old = tables[table].get(key).unwrap_or_else(|| panic!("{table} {key:?} was never in the tenant"));
+            assert_eq!(held.deleted, !only_grows(table), "{table} {key:?} is gone from the tenant");
+            assert_eq!(held.row, old.row, "{table} {key:?}: a tombstone keeps its last values");
+            let moved = held.synced != old.synced;
+            assert_eq!(moved, truth[table].contains_key(key) && held.deleted, "{table} {key:?}: only a new tombstone moves its sync time");
+        }
+    }
+}
+
+fn assert_row(table: &str, key: &[String], expected: &Row, held: &Row) {
+    assert_eq!(expected.keys().collect::<Vec<_>>(), held.keys().collect::<Vec<_>>(), "columns of {table}");
+    for (column, cell) in expected {
+        assert_eq!(cell, &held[column], "{table} {key:?} {column} (expected, held)");
+    }
+}

@@ -1,0 +1,100 @@
+//! A simulated tenant behind a socket, and the command that replicates it into a file of its own.
+
+use std::process::Command;
+
+use serde_json::Value;
+use tempfile::TempDir;
+use tenantry_oracle::Tenant;
+use tenantry_simulator::server::{self, Server, wall_clock};
+use tenantry_simulator::{CLIENT_ID, CLIENT_SECRET, Churn, Config, Request, Simulation};
+use tokio::runtime::Runtime;
+
+use crate::tables::{self, Tables};
+
+/// A tenant and a destination.
+pub(crate) struct World {
+    runtime: Runtime,
+    server: Server,
+    folder: TempDir,
+    /// The tenant's clock less the machine's, microseconds.
+    offset: i64,
+}
+
+impl World {
+    pub(crate) fn start(config: Config) -> Self {
+        let runtime = Runtime::new().unwrap();
+        let simulation = Simulation::new(config);
+        let offset = simulation.start() - wall_clock();
+        let server = runtime.block_on(server::start(simulation, 0)).unwrap();
+        Self { runtime, server, folder: tempfile::tempdir().unwrap(), offset }
+    }
+
+    /// What the tenant holds now, projected to tables.
+    pub(crate) fn truth(&self) -> tenantry_oracle::Tables {
+        let truth = self.server.simulation().lock().unwrap().truth();
+        tenantry_oracle::project(&Tenant::from_dump(&truth))
+    }
+
+    pub(crate) fn churn(&self, churn: &Churn) {
+        self.server.simulation().lock().unwrap().churn(churn, wall_clock() + self.offset);
+    }
+
+    /// Runs `tenantry sync --json`, which must not fail, and gives its report.
+    pub(crate) fn sync(&self) -> Value {
+        self.sync_with(&[])
+    }
+
+    pub(crate) fn sync_with(&self, options: &[&str]) -> Value {
+        let (code, report, messages) = self.run(&[&["sync", "--json"], options].concat());
+        assert_eq!(code, 0, "{messages}");
+        report
+    }
+
+    /// Runs the command: exit code, what it printed as JSON, its messages.
+    pub(crate) fn run(&self, arguments: &[&str]) -> (i32, Value, String) {
+        let output = Command::new(env!("CARGO_BIN_EXE_tenantry"))
+            .args(arguments)
+            .args(["--destination", &self.destination()])
+            .current_dir(self.folder.path())
+            .env_clear()
+            .env("AUTH0_DOMAIN", self.server.url())
+            .env("AUTH0_CLIENT_ID", CLIENT_ID)
+            .env("AUTH0_CLIENT_SECRET", CLIENT_SECRET)
+            .output()
+            .unwrap();
+        let messages = String::from_utf8_lossy(&output.stderr).into_owned();
+        let report = serde_json::from_slice(&output.stdout).unwrap_or(Value::Null);
+        (output.status.code().unwrap_or(-1), report, messages)
+    }
+
+    /// All rows of all tables.
+    pub(crate) fn tables(&self) -> Tables {
+        self.runtime.block_on(tables::read(&self.destination()))
+    }
+
+    /// Sends a request to the Management API as an administrator.
+    pub(crate) fn manage(&self, method: &str, path: &str, body: &Value) {
+        let simulation = self.server.simulation();
+        let mut simulation = simulation.lock().unwrap();
+        let now = wall_clock() + self.offset;
+        let credentials = serde_json::json!({ "grant_type": "client_credentials", "client_id": CLIENT_ID, "client_secret": CLIENT_SECRET,
+            "audience": format!("{}/api/v2/", self.server.url()) });
+        let token = simulation.handle(&Request::new("POST", "/oauth/token").json(&credentials), now).json();
+        let request = Request::new(method, &format!("/api/v2{path}")).json(body);
+        let request = request.header("authorization", &format!("Bearer {}", token["access_token"].as_str().unwrap()));
+        let response = simulation.handle(&request, now);
+        assert!(response.status < 300, "{method} {path}: {} {}", response.status, response.json());
+    }
+
+    /// Some organization and one of its members.
+    pub(crate) fn a_membership(&self) -> (String, String) {
+        let truth = self.server.simulation().lock().unwrap().truth();
+        let tenant = Tenant::from_dump(&truth);
+        let (organization, members) = tenant.organization_members.iter().find(|(_, members)| !members.is_empty()).unwrap();
+        (organization.clone(), members[0].clone())
+    }
+
+    fn destination(&self) -> String {
+        format!("duckdb:{}", self.folder.path().join("tenant.duckdb").display())
+    }
+}
