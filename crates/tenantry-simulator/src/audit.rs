@@ -46,7 +46,7 @@ fn request_details(request: &Request, caller: &Caller) -> Object {
     details.as_object().cloned().unwrap_or_default()
 }
 
-fn event(tenant: &Tenant, request: &Request, caller: &Caller, description: &str, details: Value) -> Object {
+fn event(tenant: &Tenant, request: &Request, caller: &Caller, description: &str, details: &Value) -> Object {
     let fields = json!({
         "description": description,
         "client_id": caller.client_id,
@@ -70,7 +70,7 @@ pub(crate) fn wrote(tenant: &mut Tenant, call: &Call<'_>, what: &str, status: u1
         "request": request_details(call.request, &call.caller),
         "response": { "statusCode": status, "body": response },
     });
-    let fields = event(tenant, call.request, &call.caller, what, details);
+    let fields = event(tenant, call.request, &call.caller, what, &details);
     tenant.emit("sapi", call.now, fields);
 }
 
@@ -86,7 +86,7 @@ pub(crate) fn read_secrets(tenant: &mut Tenant, call: &Call<'_>, what: &str, sec
         "response": { "statusCode": 200, "body": {} },
         "accessedSecrets": secrets,
     });
-    let fields = event(tenant, call.request, &call.caller, what, details);
+    let fields = event(tenant, call.request, &call.caller, what, &details);
     tenant.emit("mgmt_api_read", call.now, fields);
 }
 

@@ -130,7 +130,7 @@ impl Run<'_> {
             Caller { client_id: crate::CLIENT_ID.into(), scopes: scopes::all().into_iter().collect() };
         self.now += 3_000;
         let found = routes::find(method, request.path.trim_start_matches("/api/v2"))?;
-        let response = dispatch::perform(self.tenant, &request, found, caller, self.now);
+        let response = dispatch::perform(self.tenant, &request, &found, caller, self.now);
         (response.status < 300).then(|| response.json())
     }
 

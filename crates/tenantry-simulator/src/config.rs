@@ -51,6 +51,7 @@ impl FromStr for Plan {
 
 /// How a tenant is generated and how it behaves.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct Config {
     /// The same seed and numbers give the same bytes.
     pub seed: u64,

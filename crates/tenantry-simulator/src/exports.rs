@@ -160,23 +160,13 @@ pub(crate) fn download(tenant: &mut Tenant, request: &Request, now: i64) -> Resp
     let Some(job) = tenant.jobs.0.get(&id).filter(|job| now >= job.completes) else {
         return store_error(404, "NoSuchKey", "The specified key does not exist.");
     };
-    let file = match &job.file {
-        Some(file) => file.clone(),
-        None => {
-            let export = job.export.clone();
-            let Ok(file) = render(tenant, &export) else {
-                return store_error(
-                    500,
-                    "InternalError",
-                    "We encountered an internal error. Please try again.",
-                );
-            };
-            if let Some(job) = tenant.jobs.0.get_mut(&id) {
-                job.file = Some(file.clone());
-            }
-            file
-        }
+    let made = job.file.clone().ok_or_else(|| job.export.clone());
+    let Ok(file) = made.or_else(|export| render(tenant, &export)) else {
+        return store_error(500, "InternalError", "We encountered an internal error. Please try again.");
     };
+    if let Some(job) = tenant.jobs.0.get_mut(&id).filter(|job| job.file.is_none()) {
+        job.file = Some(file.clone());
+    }
     let headers = vec![
         ("content-type".into(), "application/octet-stream".into()),
         ("etag".into(), format!("\"{:016x}\"", hash(&file))),

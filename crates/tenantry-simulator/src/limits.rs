@@ -34,36 +34,48 @@ struct Rate {
     micros: i64,
 }
 
-const MINUTE: i64 = 60 * SECOND;
-
-const fn rate(burst: i64, tokens: i64, micros: i64) -> Option<Rate> {
-    Some(Rate { burst, tokens, micros })
+const fn a_second(group: Group, burst: i64, tokens: i64) -> (Group, Rate) {
+    (group, Rate { burst, tokens, micros: SECOND })
 }
 
-/// Auth0's published figures, burst and sustained.
+const fn a_minute(group: Group, burst: i64, tokens: i64) -> (Group, Rate) {
+    (group, Rate { burst, tokens, micros: 60 * SECOND })
+}
+
+const FREE: &[(Group, Rate)] = &[a_second(Group::Global, 2, 2), a_second(Group::Token, 30, 30)];
+
+const ESSENTIALS: &[(Group, Rate)] = &[
+    a_second(Group::Token, 25, 25),
+    a_minute(Group::Users, 40, 500),
+    a_minute(Group::UserOrganizations, 40, 500),
+    a_minute(Group::Logs, 10, 100),
+    a_minute(Group::Clients, 5, 100),
+    a_minute(Group::Connections, 5, 50),
+    a_minute(Group::Organizations, 5, 50),
+    a_minute(Group::Organization, 20, 200),
+    a_minute(Group::MembersOfOrganization, 20, 200),
+    a_minute(Group::MemberRoles, 20, 200),
+    a_minute(Group::Other, 10, 150),
+];
+
+const ENTERPRISE: &[(Group, Rate)] = &[
+    a_second(Group::Global, 50, 16),
+    a_second(Group::Token, 100, 100),
+    a_minute(Group::Organizations, 10, 100),
+    a_minute(Group::MembersOfOrganization, 40, 500),
+    a_minute(Group::UserOrganizations, 40, 500),
+    a_minute(Group::MemberRoles, 20, 200),
+];
+
+/// Auth0's published figures, burst and sustained; `None` = no bucket of its own.
 fn rate_of(plan: Plan, group: Group) -> Option<Rate> {
-    use Group::{
-        Clients, Connections, Global, Logs, MemberRoles, MembersOfOrganization, Organization, Organizations,
-        Other, Token, UserOrganizations, Users,
+    let table = match plan {
+        Plan::Free => FREE,
+        Plan::Essentials => ESSENTIALS,
+        Plan::Enterprise => ENTERPRISE,
+        Plan::Unlimited => &[],
     };
-    match (plan, group) {
-        (Plan::Unlimited, _) => None,
-        (Plan::Free, Global) => rate(2, 2, SECOND),
-        (Plan::Free, Token) => rate(30, 30, SECOND),
-        (Plan::Enterprise, Global) => rate(50, 16, SECOND),
-        (Plan::Enterprise, Token) => rate(100, 100, SECOND),
-        (Plan::Essentials, Token) => rate(25, 25, SECOND),
-        (Plan::Enterprise, Organizations) => rate(10, 100, MINUTE),
-        (Plan::Enterprise, MembersOfOrganization | UserOrganizations) => rate(40, 500, MINUTE),
-        (Plan::Essentials, Users | UserOrganizations) => rate(40, 500, MINUTE),
-        (Plan::Essentials, Logs) => rate(10, 100, MINUTE),
-        (Plan::Essentials, Clients) => rate(5, 100, MINUTE),
-        (Plan::Essentials, Connections | Organizations) => rate(5, 50, MINUTE),
-        (Plan::Essentials, Organization | MembersOfOrganization) => rate(20, 200, MINUTE),
-        (Plan::Essentials | Plan::Enterprise, MemberRoles) => rate(20, 200, MINUTE),
-        (Plan::Essentials, Other) => rate(10, 150, MINUTE),
-        (Plan::Free | Plan::Enterprise, _) | (Plan::Essentials, Global) => None,
-    }
+    table.iter().find(|(g, _)| *g == group).map(|(_, rate)| *rate)
 }
 
 /// Tokens times the rate's microseconds, so that refilling needs no division.

@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 
 /// How a list pages.
+#[expect(clippy::struct_excessive_bools, reason = "each is a trait of its own that an endpoint has or lacks")]
 pub(crate) struct Listing {
     /// Name of the array inside an object.
     pub(crate) collection: &'static str,

@@ -1,4 +1,4 @@
-//! Seeded randomness: SplitMix64, so that one number is a whole stream and streams can be derived by name.
+//! Seeded randomness: `SplitMix64`, so that one number is a whole stream and streams can be derived by name.
 //!
 //! Not for secrets. The same seed gives the same bytes on every machine and in every version of the compiler.
 
@@ -6,7 +6,7 @@
 #[derive(Clone, Debug)]
 pub(crate) struct Random(u64);
 
-/// One step of SplitMix64's output function: a good hash of one number.
+/// One step of `SplitMix64`'s output function: a good hash of one number.
 pub(crate) fn mix(value: u64) -> u64 {
     let mut z = value.wrapping_add(0x9E37_79B9_7F4A_7C15);
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);

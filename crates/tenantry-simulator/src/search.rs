@@ -30,7 +30,9 @@ impl Document for Value {
 /// Collects the values at a dotted path, going into arrays on the way.
 pub(crate) fn dig(value: &Value, path: &str, out: &mut Vec<Value>) {
     if let Value::Array(items) = value {
-        items.iter().for_each(|item| dig(item, path, out));
+        for item in items {
+            dig(item, path, out);
+        }
     } else if path.is_empty() {
         out.push(value.clone());
     } else if let Value::Object(fields) = value {
@@ -129,9 +131,9 @@ pub(crate) fn is_time(field: &str) -> bool {
 }
 
 /// The first and last millisecond that a test on a time field accepts.
-pub(crate) fn millis_of(test: &Test) -> Option<(i64, i64)> {
-    match test {
-        Test::Is(text) => time::interval(text),
+pub(crate) fn millis_of(wanted: &Test) -> Option<(i64, i64)> {
+    match wanted {
+        Test::Is(value) => time::interval(value),
         Test::Range { low, high } => {
             let low = match low {
                 None => i64::MIN,

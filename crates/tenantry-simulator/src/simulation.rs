@@ -113,7 +113,7 @@ impl Simulation {
     fn managed(&mut self, request: &Request, found: Option<Found>, now: i64) -> Response {
         let Some(found) = found else { return render(Err(ApiError::not_found("Not Found", None))) };
         match token::verify(&self.tenant, request, now) {
-            Ok(caller) => dispatch::perform(&mut self.tenant, request, found, caller, now),
+            Ok(caller) => dispatch::perform(&mut self.tenant, request, &found, caller, now),
             Err(error) => render(Err(error)),
         }
     }

@@ -301,7 +301,9 @@ impl Tenant {
     fn remove_grants(&mut self, of: impl Fn(&Object) -> bool) {
         let ids: Vec<String> =
             self.grants.iter().filter(|(_, g)| of(&g.object)).map(|(id, _)| id.clone()).collect();
-        ids.iter().for_each(|id| self.remove_grant(id));
+        for id in &ids {
+            self.remove_grant(id);
+        }
     }
 
     /// Takes a client grant with its links to organizations.
@@ -315,7 +317,9 @@ impl Tenant {
     fn remove_client_grants(&mut self, of: impl Fn(&Object) -> bool) {
         let ids: Vec<String> =
             self.client_grants.iter().filter(|(_, g)| of(g)).map(|(id, _)| id.clone()).collect();
-        ids.iter().for_each(|id| self.remove_client_grant(id));
+        for id in &ids {
+            self.remove_client_grant(id);
+        }
     }
 
     /// Takes a client with its grants, client grants and enabled connections.
@@ -343,7 +347,9 @@ impl Tenant {
                 .filter(|(_, u)| usize::from(u.source) == source)
                 .map(|(slot, _)| slot)
                 .collect();
-            gone.into_iter().for_each(|slot| self.remove_user(slot, now));
+            for slot in gone {
+                self.remove_user(slot, now);
+            }
         }
     }
 
@@ -363,7 +369,9 @@ impl Tenant {
             .filter(|(_, r)| r.get("owner_id").and_then(Value::as_str) == Some(id))
             .map(|(role, _)| role.clone())
             .collect();
-        owned.iter().for_each(|role| self.remove_role(role));
+        for role in &owned {
+            self.remove_role(role);
+        }
     }
 
     /// Takes a role from everyone who has it.

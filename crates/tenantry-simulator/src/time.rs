@@ -39,39 +39,39 @@ pub(crate) fn weekday(days: i64) -> i64 {
     (days + 3).rem_euclid(7)
 }
 
-fn clock(seconds: i64) -> (i64, i64, i64) {
-    (seconds / 3600, seconds / 60 % 60, seconds % 60)
+/// `2026-06-01` and the seconds into that day, of microseconds.
+fn date(micros: i64) -> (String, i64) {
+    let (year, month, day) = civil(micros.div_euclid(DAY));
+    (format!("{year:04}-{month:02}-{day:02}"), micros.rem_euclid(DAY) / SECOND)
+}
+
+/// `12:00:00` of seconds into the day.
+fn clock(seconds: i64) -> String {
+    format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
 }
 
 /// `2026-06-01T12:00:00.000Z` from milliseconds.
 pub(crate) fn millis(ms: i64) -> String {
-    let (y, m, d) = civil(ms.div_euclid(DAY_MS));
-    let rest = ms.rem_euclid(DAY_MS);
-    let (h, min, s) = clock(rest / 1000);
-    format!("{y:04}-{m:02}-{d:02}T{h:02}:{min:02}:{s:02}.{:03}Z", rest % 1000)
+    let (date, seconds) = date(ms * 1000);
+    format!("{date}T{}.{:03}Z", clock(seconds), ms.rem_euclid(1000))
 }
 
 /// `2026-06-01T12:00:00.123456789Z` from microseconds and the nanoseconds within the microsecond: what actions use.
 pub(crate) fn nanos(micros: i64, nanos: i64) -> String {
-    let (y, m, d) = civil(micros.div_euclid(DAY));
-    let rest = micros.rem_euclid(DAY);
-    let (h, min, s) = clock(rest / SECOND);
-    format!("{y:04}-{m:02}-{d:02}T{h:02}:{min:02}:{s:02}.{:09}Z", rest % SECOND * 1000 + nanos)
+    let (date, seconds) = date(micros);
+    format!("{date}T{}.{:09}Z", clock(seconds), micros.rem_euclid(SECOND) * 1000 + nanos)
 }
 
 /// `20260601120000` from microseconds: the time inside a log id.
 pub(crate) fn compact(micros: i64) -> String {
-    let (y, m, d) = civil(micros.div_euclid(DAY));
-    let (h, min, s) = clock(micros.rem_euclid(DAY) / SECOND);
-    format!("{y:04}{m:02}{d:02}{h:02}{min:02}{s:02}")
+    let (date, seconds) = date(micros);
+    format!("{date}{}", clock(seconds)).replace(['-', ':'], "")
 }
 
 /// `2026-06-01 12:00:00.123456UTC` from microseconds: the time inside a members cursor.
 pub(crate) fn cursor(micros: i64) -> String {
-    let (y, m, d) = civil(micros.div_euclid(DAY));
-    let rest = micros.rem_euclid(DAY);
-    let (h, min, s) = clock(rest / SECOND);
-    format!("{y:04}-{m:02}-{d:02} {h:02}:{min:02}:{s:02}.{:06}UTC", rest % SECOND)
+    let (date, seconds) = date(micros);
+    format!("{date} {}.{:06}UTC", clock(seconds), micros.rem_euclid(SECOND))
 }
 
 /// `Mon, 01 Jun 2026 12:00:00 GMT` from microseconds: the `date` header.
@@ -79,11 +79,10 @@ pub(crate) fn http_date(micros: i64) -> String {
     const DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
     const MONTHS: [&str; 12] =
         ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-    let day = micros.div_euclid(DAY);
-    let (y, m, d) = civil(day);
-    let (h, min, s) = clock(micros.rem_euclid(DAY) / SECOND);
-    let (name, month) = (DAYS[weekday(day) as usize], MONTHS[(m - 1) as usize]);
-    format!("{name}, {d:02} {month} {y:04} {h:02}:{min:02}:{s:02} GMT")
+    let number = micros.div_euclid(DAY);
+    let (year, month, day) = civil(number);
+    let (weekday, month) = (DAYS[weekday(number) as usize], MONTHS[(month - 1) as usize]);
+    format!("{weekday}, {day:02} {month} {year:04} {} GMT", clock(micros.rem_euclid(DAY) / SECOND))
 }
 
 /// The first and the last millisecond that a date or time text stands for: `2016-01` is a month long, a full

@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The token endpoint's errors have a shape of their own.
+#[expect(clippy::unnecessary_wraps, reason = "it ends functions that give outcomes")]
 fn refuse(status: u16, error: &str, description: &str) -> Outcome {
     let body = json!({ "error": error, "error_description": description });
     Ok(Answer { status, headers: Vec::new(), body: Body::Json(body) })
@@ -167,7 +168,7 @@ fn sign(tenant: &Tenant, client_id: &str, scope: &str, now: i64, lifetime: i64) 
 
 fn unauthorized(message: &str) -> ApiError {
     let mut error = ApiError::new(401, message, None);
-    error.attributes = Some(json!({ "error": message }));
+    error.attributes = Some(Box::new(json!({ "error": message })));
     error
 }
 

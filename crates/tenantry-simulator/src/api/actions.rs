@@ -159,9 +159,9 @@ pub(crate) fn deployed(tenant: &mut Tenant, id: &str, now: i64) -> Result<Object
     action.insert("current_version".into(), current);
     action.insert("deployed_version".into(), deployed.clone());
     action.insert("all_changes_deployed".into(), true.into());
-    versions.iter_mut().for_each(|v| {
-        v.insert("deployed".into(), false.into());
-    });
+    for version in versions.iter_mut() {
+        version.insert("deployed".into(), false.into());
+    }
     let mut shown = deployed.as_object().cloned().unwrap_or_default();
     let about = ["id", "name", "supported_triggers", "created_at", "updated_at"];
     let mut about: Object = action

@@ -13,11 +13,11 @@ use serde_json::{Map, Value};
 pub(crate) fn perform(
     tenant: &mut Tenant,
     request: &Request,
-    found: Found,
+    found: &Found,
     caller: Caller,
     now: i64,
 ) -> Response {
-    let (scopes, params) = match &found {
+    let (scopes, params) = match found {
         Found::Route(route, params) => (route.scopes, params.clone()),
         Found::Other(_, scopes, _, params) => (*scopes, params.clone()),
     };

@@ -141,7 +141,9 @@ pub(crate) fn delete_consents(tenant: &mut Tenant, call: &Call<'_>) -> Outcome {
     };
     if let Some(slot) = tenant.users.slot(user) {
         let ids = tenant.user_grants.get(&slot).cloned().unwrap_or_default();
-        ids.iter().for_each(|id| tenant.remove_grant(id));
+        for id in &ids {
+            tenant.remove_grant(id);
+        }
     }
     no_content()
 }

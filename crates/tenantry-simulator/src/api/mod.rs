@@ -176,7 +176,7 @@ pub(crate) struct ApiError {
     pub(crate) status: u16,
     pub(crate) message: String,
     pub(crate) code: Option<String>,
-    pub(crate) attributes: Option<Value>,
+    pub(crate) attributes: Option<Box<Value>>,
 }
 
 impl ApiError {
@@ -219,7 +219,7 @@ impl ApiError {
             body["errorCode"] = code.as_str().into();
         }
         if let Some(attributes) = &self.attributes {
-            body["attributes"] = attributes.clone();
+            body["attributes"] = (**attributes).clone();
         }
         body
     }

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use std::ops::Bound;
 
 const LIST: Listing = Listing::new("organizations").windowed().checkpointed();
+const MEMBER_LIST: Listing = Listing::new("members").windowed();
 const ROLES: Listing = Listing::new("roles").windowed();
 const CONNECTIONS: Listing = Listing::new("connections");
 const GRANTS: Listing = Listing::new("client_grants");
@@ -157,8 +158,7 @@ pub(crate) fn members(tenant: &mut Tenant, call: &Call<'_>) -> Outcome {
     }
     let rows: Vec<(Slot, &Membership)> =
         members.by_time.iter().filter(|(_, m)| shown(m)).map(|((_, slot), m)| (*slot, m)).collect();
-    const LISTING: Listing = Listing::new("members").windowed();
-    paging::offset(call, &rows, &LISTING, |(slot, m)| member(tenant, call, *slot, m))
+    paging::offset(call, &rows, &MEMBER_LIST, |(slot, m)| member(tenant, call, *slot, m))
 }
 
 pub(crate) fn add_members(tenant: &mut Tenant, call: &Call<'_>) -> Outcome {
@@ -166,7 +166,9 @@ pub(crate) fn add_members(tenant: &mut Tenant, call: &Call<'_>) -> Outcome {
     let users = call.strings("members")?;
     let slots: Option<Vec<Slot>> = users.iter().map(|u| tenant.users.slot(u)).collect();
     let slots = slots.ok_or_else(|| ApiError::bad("One or more of the users do not exist", None))?;
-    slots.into_iter().for_each(|slot| tenant.add_member(&id, slot, call.now));
+    for slot in slots {
+        tenant.add_member(&id, slot, call.now);
+    }
     no_content()
 }
 

@@ -134,6 +134,8 @@ pub(crate) fn assign_users(tenant: &mut Tenant, call: &Call<'_>) -> Outcome {
     let id = known(tenant, call)?;
     let slots: Option<Vec<Slot>> = call.strings("users")?.iter().map(|u| tenant.users.slot(u)).collect();
     let slots = slots.ok_or_else(super::users::inexistent)?;
-    slots.into_iter().for_each(|slot| tenant.assign_role(&id, slot));
+    for slot in slots {
+        tenant.assign_role(&id, slot);
+    }
     ok(json!({}))
 }

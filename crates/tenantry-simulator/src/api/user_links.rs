@@ -28,13 +28,17 @@ pub(crate) fn assign_roles(tenant: &mut Tenant, call: &Call<'_>) -> Outcome {
             return Err(ApiError::not_found(&format!("No such role with id: {role}"), None));
         }
     }
-    roles.iter().for_each(|role| tenant.assign_role(role, slot));
+    for role in &roles {
+        tenant.assign_role(role, slot);
+    }
     no_content()
 }
 
 pub(crate) fn remove_roles(tenant: &mut Tenant, call: &Call<'_>) -> Outcome {
     let slot = slot(tenant, call)?;
-    call.strings("roles")?.iter().for_each(|role| tenant.unassign_role(role, slot));
+    for role in call.strings("roles")? {
+        tenant.unassign_role(&role, slot);
+    }
     no_content()
 }
 

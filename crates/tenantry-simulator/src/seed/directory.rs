@@ -61,13 +61,12 @@ pub(super) fn connections(tenant: &mut Tenant) {
     let mut random = Random::derive(tenant.config.seed, "connections");
     for n in 0..tenant.config.connections.max(1) as usize {
         let id = format!("con_{}", random.alphanumeric(16));
-        let row = match CONNECTIONS.get(n) {
-            Some((name, strategy, domain)) => connection(&id, name, strategy, *domain, &mut random),
-            None => {
-                let strategy = *random.pick(&["samlp", "oidc", "waad", "okta"]);
-                let name = format!("{}-{strategy}", names::slug(&names::company(n)));
-                connection(&id, &name, strategy, random.chance(300), &mut random)
-            }
+        let row = if let Some((name, strategy, domain)) = CONNECTIONS.get(n) {
+            connection(&id, name, strategy, *domain, &mut random)
+        } else {
+            let strategy = *random.pick(&["samlp", "oidc", "waad", "okta"]);
+            let name = format!("{}-{strategy}", names::slug(&names::company(n)));
+            connection(&id, &name, strategy, random.chance(300), &mut random)
         };
         tenant.connections.insert(id.clone(), row);
         tenant.source(&id);
@@ -88,13 +87,11 @@ pub(super) fn roles(tenant: &mut Tenant) {
     let permissions = super::applications::permissions(tenant);
     for n in 0..tenant.config.roles as usize {
         let id = format!("rol_{}", random.alphanumeric(16));
-        let (name, description) = match ROLES.get(n) {
-            Some((name, description)) => ((*name).to_owned(), description.map(str::to_owned)),
-            None => {
-                let name =
-                    format!("{} {}", names::company(n), random.pick(&["Operator", "Approver", "Guest"]));
-                (format!("{name} {n}"), (!random.chance(110)).then(|| "Made by an administrator".to_owned()))
-            }
+        let (name, description) = if let Some((name, description)) = ROLES.get(n) {
+            ((*name).to_owned(), description.map(str::to_owned))
+        } else {
+            let name = format!("{} {}", names::company(n), random.pick(&["Operator", "Approver", "Guest"]));
+            (format!("{name} {n}"), (!random.chance(110)).then(|| "Made by an administrator".to_owned()))
         };
         let row = json!({ "id": id, "name": name, "description": description, "type": "tenant" });
         tenant.roles.insert(id.clone(), row.as_object().cloned().unwrap_or_default());
