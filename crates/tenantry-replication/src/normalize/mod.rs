@@ -182,26 +182,35 @@ impl Normalizer {
     /// Rows of one child table for one record.
     fn children(&mut self, table: usize, place: &Place<'_>, record: Json<'_>) {
         let rows = &mut self.tables[table];
-        let Some(container) = rows.container(place.record) else { return };
+        let Some(container) = rows.container(place.record).filter(|container| !container.is_null()) else { return };
         let mut rejected = Vec::new();
-        match rows.table().rows {
-            Rows::Record => rejected.extend(rows.push(self.catalog, place).err()),
-            Rows::Elements(_) => {
+        match (rows.table().rows, container.kind()) {
+            (Rows::Elements(_), Kind::Array) => {
                 rows.begin_elements();
                 for (index, element) in container.elements().enumerate() {
-                    let Ok(element) = element else { break };
-                    let place = Place { element: Some(element), index: index as i64, ..*place };
-                    rejected.extend(rows.push(self.catalog, &place).err());
+                    let place = Place { index: index as i64, ..*place };
+                    let pushed = match element {
+                        Ok(element) => rows.push(self.catalog, &Place { element: Some(element), ..place }),
+                        Err(error) => Err(rows.unreadable(self.catalog, &place, error)),
+                    };
+                    rejected.extend(pushed.err());
                 }
             }
-            Rows::Entries(_) => {
+            (Rows::Entries(_), Kind::Object) => {
                 for (index, member) in container.members().enumerate() {
-                    let Ok((name, value)) = member else { break };
-                    let name = name.text();
-                    let place = Place { element: Some(value), name: Some(&name), index: index as i64, ..*place };
-                    rejected.extend(rows.push(self.catalog, &place).err());
+                    let place = Place { index: index as i64, ..*place };
+                    let pushed = match member {
+                        Ok((name, value)) => {
+                            rows.push(self.catalog, &Place { element: Some(value), name: Some(&name.text()), ..place })
+                        }
+                        Err(error) => Err(rows.unreadable(self.catalog, &place, error)),
+                    };
+                    rejected.extend(pushed.err());
                 }
             }
+            (Rows::Elements(_), _) => rejected.push(rows.unreadable(self.catalog, place, "not a list")),
+            (Rows::Entries(_), _) => rejected.push(rows.unreadable(self.catalog, place, "not an object")),
+            (Rows::Record, _) => rejected.extend(rows.push(self.catalog, place).err()),
         }
         if rejected.is_empty() {
             return;

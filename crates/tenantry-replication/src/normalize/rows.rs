@@ -1,6 +1,7 @@
 //! Rows of one table: each column's origin is looked up once, then every row goes cell by cell into Arrow builders.
 
 use std::borrow::Cow;
+use std::fmt::Display;
 use std::sync::Arc;
 
 use arrow_array::builder::{BooleanBuilder, Int64Builder, StringBuilder, TimestampMicrosecondBuilder};
@@ -190,6 +191,20 @@ impl TableRows {
         }
         self.append(&cells, place.page);
         Ok(())
+    }
+
+    /// What is left to say where the array or object that holds the rows, or the rest of it, cannot be read.
+    pub(super) fn unreadable(&self, catalog: &Catalog, place: &Place<'_>, reason: impl Display) -> Rejected {
+        let (Rows::Elements(path) | Rows::Entries(path)) = self.table.rows else {
+            return self.rejected(&[], reason.to_string());
+        };
+        let slots = vec![None; self.element.slots()];
+        let cells: Vec<Cell<'_>> = self
+            .columns
+            .iter()
+            .map(|column| column.cell(catalog, place, &slots).unwrap_or(Cell::Null))
+            .collect();
+        self.rejected(&cells, format!("{}: {reason}", path.trim_start_matches('/')))
     }
 
     /// The merge key of the row that stands here, where all of it can be read. For the root table.
