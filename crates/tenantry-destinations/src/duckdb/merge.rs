@@ -135,17 +135,15 @@ impl Merge<'_> {
         if differs.is_empty() { "false".to_owned() } else { differs.join(" OR ") }
     }
 
-    /// Marks rows deleted that the scope says are gone, and those of records that the tenant no longer has.
+    /// Marks rows deleted that the scope says are gone, and those of records that the tenant no longer has. A row that came is neither.
     fn sweep(&self, connection: &mut Connection, has_hits: bool) -> Attempt<i64> {
+        let gone = self.gone.filter(|_| self.record.is_whole()).map(|gone| vec![self.record.matches("t", gone)]);
         let mut swept = 0;
-        if let Some(mut conditions) = self.absent() {
+        for mut conditions in self.absent().into_iter().chain(gone) {
             if has_hits {
                 conditions.push(format!("NOT EXISTS (SELECT 1 FROM {HITS} h WHERE h.target = t.rowid)"));
             }
             swept += self.mark_deleted(connection, &conditions)?;
-        }
-        if let Some(gone) = self.gone.filter(|_| self.record.is_whole()) {
-            swept += self.mark_deleted(connection, &[self.record.matches("t", gone)])?;
         }
         Ok(swept)
     }

@@ -154,5 +154,9 @@ pub struct TableSummary {
     pub last_outcome: Option<String>,
 }
 
+#[cfg(any(test, feature = "test-utils"))]
+pub mod conformance;
+mod memory;
 mod schema;
+pub use memory::{KeptGap, KeptQuarantine, MemoryDestination, Row, Value};
 pub use schema::{arrow_type, staged_schema};

@@ -1,0 +1,535 @@
+//! A destination in memory: the reference that says what a publish means, for tests, simulations and dry runs.
+//!
+//! Written to be seen to be right: plain maps, one value at a time. Keeps nothing when the process ends.
+
+mod value;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use arrow_array::RecordBatch;
+use arrow_array::cast::AsArray as _;
+use arrow_array::types::Int64Type;
+use arrow_schema::{Field, Schema};
+use async_trait::async_trait;
+
+pub use value::Value;
+pub(crate) use value::column;
+
+use super::{
+    Batch, Capabilities, Commit, Counts, Destination, Key, Published, Scope, TableSummary, arrow_type,
+    staged_schema,
+};
+use crate::catalog::{Catalog, Column, Origin, Stream, Table, Type, system};
+use crate::clock::Micros;
+use crate::error::{DestinationError, DestinationErrorKind, DestinationResult};
+use crate::source::Gap;
+use crate::state::{Checkpoint, Quarantine, RunRecord, State};
+
+/// Tables in memory.
+#[derive(Debug, Default)]
+pub struct MemoryDestination {
+    held: Mutex<Held>,
+}
+
+/// A row as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// Values of the data columns, by column name.
+    pub values: BTreeMap<&'static str, Value>,
+    /// The soft-delete flag.
+    pub deleted: bool,
+    /// The sync time.
+    pub synced_at: Micros,
+}
+
+/// A quarantined record as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptQuarantine {
+    /// The record and its reason.
+    pub quarantine: Quarantine,
+    /// Number of the last run that found it.
+    pub run: u64,
+}
+
+/// A gap as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptGap {
+    /// Name of the stream.
+    pub stream: &'static str,
+    /// The gap.
+    pub gap: Gap,
+    /// Number of the run that found it.
+    pub run: u64,
+}
+
+#[derive(Debug, Default)]
+struct Held {
+    kept: Kept,
+    staged: BTreeMap<&'static str, Vec<StagedRow>>,
+}
+
+/// What survives a crash.
+#[derive(Debug, Default, Clone)]
+struct Kept {
+    tables: BTreeMap<&'static str, Stored>,
+    checkpoints: BTreeMap<String, Checkpoint>,
+    runs: BTreeMap<u64, RunRecord>,
+    gaps: Vec<KeptGap>,
+    /// By table, key and reason.
+    quarantined: BTreeMap<(&'static str, String, String), KeptQuarantine>,
+}
+
+#[derive(Debug, Clone)]
+struct Stored {
+    table: &'static Table,
+    /// Every column that a catalog ever gave the table.
+    columns: BTreeMap<&'static str, Type>,
+    rows: BTreeMap<Vec<Value>, Row>,
+}
+
+#[derive(Debug, Clone)]
+struct StagedRow {
+    page: i64,
+    values: BTreeMap<&'static str, Value>,
+}
+
+impl MemoryDestination {
+    /// An empty destination.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// What another process would find if this one were killed now: everything published, nothing staged.
+    #[must_use]
+    pub fn after_crash(&self) -> Self {
+        let kept = self.held().kept.clone();
+        Self { held: Mutex::new(Held { kept, staged: BTreeMap::new() }) }
+    }
+
+    /// The rows of a table in key order, soft-deleted ones included; none for a table that is not prepared.
+    pub fn rows(&self, table: &str) -> Vec<Row> {
+        self.held()
+            .kept
+            .tables
+            .get(table)
+            .map(|stored| stored.rows.values().cloned().collect())
+            .unwrap_or_default()
+    }
+
+    /// Recorded gaps, oldest first.
+    pub fn gaps(&self) -> Vec<KeptGap> {
+        self.held().kept.gaps.clone()
+    }
+
+    /// Quarantined records by table, key and reason.
+    pub fn quarantined(&self) -> Vec<KeptQuarantine> {
+        self.held().kept.quarantined.values().cloned().collect()
+    }
+
+    /// Recorded runs, oldest first.
+    pub fn runs(&self) -> Vec<RunRecord> {
+        self.held().kept.runs.values().cloned().collect()
+    }
+
+    fn held(&self) -> MutexGuard<'_, Held> {
+        // Every change below is made only once nothing can fail any more, so a panic elsewhere leaves no half of one.
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl Destination for MemoryDestination {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { atomic_publish: true }
+    }
+
+    async fn prepare(&self, catalog: &'static Catalog) -> DestinationResult<()> {
+        let kept = &mut self.held().kept;
+        for table in catalog.tables() {
+            let Some(stored) = kept.tables.get(table.name) else { continue };
+            for column in table.columns {
+                if stored.columns.get(column.name).is_some_and(|kind| *kind != column.kind) {
+                    let message = format!("{}.{} is of another type", table.name, column.name);
+                    return Err(DestinationError::new(SchemaConflict, "prepare the tables", message));
+                }
+            }
+        }
+        for table in catalog.tables() {
+            let stored = kept.tables.entry(table.name).or_insert_with(|| Stored {
+                table,
+                columns: BTreeMap::new(),
+                rows: BTreeMap::new(),
+            });
+            stored.widen(table);
+        }
+        Ok(())
+    }
+
+    async fn state(&self) -> DestinationResult<State> {
+        let kept = &self.held().kept;
+        let last_run = kept.runs.keys().next_back().copied().unwrap_or(0);
+        Ok(State { checkpoints: kept.checkpoints.clone(), last_run })
+    }
+
+    async fn stage(&self, batch: Batch) -> DestinationResult<()> {
+        let rows = staged_rows(&batch)?;
+        self.held().staged.entry(batch.table.name).or_default().extend(rows);
+        Ok(())
+    }
+
+    async fn absent(&self, stream: &'static Stream, limit: usize) -> DestinationResult<Vec<Key>> {
+        let held = self.held();
+        let root = stream.root();
+        let staged = held.staged.get(root.name).into_iter().flatten();
+        let came: BTreeSet<Vec<Value>> = staged.map(|row| key_of(root, &row.values)).collect();
+        let stored = held.kept.table(root, "look for absent rows")?;
+        let absent = stored.rows.iter().filter(|(key, row)| !row.deleted && !came.contains(*key));
+        Ok(absent.take(limit).map(|(key, _)| key.iter().map(Value::key_text).collect()).collect())
+    }
+
+    async fn publish(&self, commit: Commit) -> DestinationResult<Published> {
+        let mut held = self.held();
+        let mut staged = BTreeMap::new();
+        for table in commit.stream.tables {
+            staged.insert(table.name, held.staged.remove(table.name).unwrap_or_default());
+        }
+        held.kept.publish(staged, &commit)
+    }
+
+    async fn discard(&self, stream: &'static Stream) -> DestinationResult<()> {
+        let mut held = self.held();
+        for table in stream.tables {
+            held.staged.remove(table.name);
+        }
+        Ok(())
+    }
+
+    async fn record(&self, run: &RunRecord) -> DestinationResult<()> {
+        self.held().kept.runs.insert(run.run, run.clone());
+        Ok(())
+    }
+
+    async fn summarize(&self, catalog: &'static Catalog) -> DestinationResult<Vec<TableSummary>> {
+        let kept = &self.held().kept;
+        Ok(catalog.tables().map(|table| kept.summary(table)).collect())
+    }
+
+    /// Knows one query, `FROM table`: all its rows in key order, columns in catalog order.
+    async fn query(&self, sql: &str) -> DestinationResult<Vec<RecordBatch>> {
+        let name = sql.strip_prefix("FROM ").map(str::trim);
+        let held = self.held();
+        let stored = name.and_then(|name| held.kept.tables.get(name)).ok_or_else(|| {
+            DestinationError::new(
+                DestinationErrorKind::Query,
+                "answer the query",
+                "only `FROM table` is understood",
+            )
+        })?;
+        stored.to_batch().map(|batch| vec![batch])
+    }
+}
+
+use DestinationErrorKind::SchemaConflict;
+
+impl Kept {
+    fn table(&self, table: &Table, action: &str) -> DestinationResult<&Stored> {
+        self.tables.get(table.name).ok_or_else(|| {
+            let message = format!("table {} is not prepared", table.name);
+            DestinationError::new(DestinationErrorKind::Failed, action, message)
+        })
+    }
+
+    /// Publishes. Everything that can fail comes before the first change.
+    fn publish(
+        &mut self,
+        mut staged: BTreeMap<&'static str, Vec<StagedRow>>,
+        commit: &Commit,
+    ) -> DestinationResult<Published> {
+        let stream = commit.stream;
+        let tables = || stream.tables.iter().filter(|table| commit.tables.contains(&table.name));
+        for table in tables() {
+            self.table(table, &format!("publish stream {}", stream.name))?;
+        }
+        for table in stream.tables {
+            let rows = staged.entry(table.name).or_default();
+            rows.retain(|row| !Record::of(stream, table, &row.values).is_wholly_in(&commit.gone));
+        }
+        keep_last_pages(stream, &mut staged);
+        let records: BTreeSet<Vec<Value>> =
+            staged[stream.root().name].iter().map(|row| key_of(stream.root(), &row.values)).collect();
+        let mut published = Published::default();
+        for table in tables() {
+            let came = last_by_key(table, staged.remove(table.name).unwrap_or_default());
+            let Some(stored) = self.tables.get_mut(table.name) else { continue };
+            let mut counts = Counts { deleted: stored.sweep(commit, &records, &came), ..Counts::default() };
+            stored.upsert(came, commit.synced_at, &mut counts);
+            published.tables.push((table.name, counts));
+        }
+        self.keep_state(commit);
+        Ok(published)
+    }
+
+    fn keep_state(&mut self, commit: &Commit) {
+        let stream = commit.stream.name;
+        if let Some(checkpoint) = &commit.checkpoint {
+            self.checkpoints.insert(stream.to_owned(), checkpoint.clone());
+        }
+        self.gaps.extend(commit.gaps.iter().map(|gap| KeptGap { stream, gap: gap.clone(), run: commit.run }));
+        for quarantine in &commit.quarantined {
+            let same = (quarantine.table, quarantine.key.clone(), quarantine.reason.clone());
+            self.quarantined.insert(same, KeptQuarantine { quarantine: quarantine.clone(), run: commit.run });
+        }
+    }
+
+    fn summary(&self, table: &'static Table) -> TableSummary {
+        let rows = || self.tables.get(table.name).into_iter().flat_map(|stored| stored.rows.values());
+        let of_runs = || {
+            let lines = |run: &RunRecord| {
+                let line = run.tables.iter().find(|line| line.table == table.name).cloned();
+                line.map(|line| (run.finished_at, line))
+            };
+            self.runs.values().filter_map(lines).collect::<Vec<_>>()
+        };
+        TableSummary {
+            table: table.name,
+            live: rows().filter(|row| !row.deleted).count() as u64,
+            deleted: rows().filter(|row| row.deleted).count() as u64,
+            newest: rows().map(|row| row.synced_at).max(),
+            last_success: of_runs()
+                .into_iter()
+                .filter(|(_, line)| line.outcome == "done")
+                .map(|(at, _)| at)
+                .max(),
+            last_outcome: of_runs().pop().map(|(_, line)| match line.message {
+                Some(message) => format!("{}: {message}", line.outcome),
+                None => line.outcome,
+            }),
+        }
+    }
+}
+
+impl Stored {
+    /// Takes on a catalog's columns and key; columns that only an earlier catalog had stay.
+    fn widen(&mut self, table: &'static Table) {
+        self.table = table;
+        self.columns.extend(table.columns.iter().map(|column| (column.name, column.kind)));
+        for row in self.rows.values_mut() {
+            for column in table.data_columns() {
+                row.values.entry(column.name).or_insert(Value::Null);
+            }
+        }
+        let rows = std::mem::take(&mut self.rows);
+        self.rows = rows.into_values().map(|row| (key_of(table, &row.values), row)).collect();
+    }
+
+    /// Marks deleted what the commit says is gone, and gives the number of rows that were not marked before.
+    fn sweep(
+        &mut self,
+        commit: &Commit,
+        records: &BTreeSet<Vec<Value>>,
+        came: &BTreeMap<Vec<Value>, BTreeMap<&'static str, Value>>,
+    ) -> u64 {
+        let is_root = self.table.name == commit.stream.root().name;
+        let mut swept = 0;
+        for (key, row) in self.rows.iter_mut().filter(|(key, row)| !row.deleted && !came.contains_key(*key)) {
+            let record = Record::of(commit.stream, self.table, &row.values);
+            let absent = match &commit.scope {
+                Scope::Rows => false,
+                Scope::Records { spared } => {
+                    !is_root && record.whole && records.contains(&record.key()) && !record.is_in(spared)
+                }
+                Scope::Table { spared } => !record.is_in(spared),
+            };
+            if absent || record.is_wholly_in(&commit.gone) {
+                debug_assert!(!came.contains_key(key), "a row that came is never swept");
+                row.deleted = true;
+                row.synced_at = commit.synced_at;
+                swept += 1;
+            }
+        }
+        swept
+    }
+
+    /// Writes new rows, and those whose values changed or that were marked deleted.
+    fn upsert(
+        &mut self,
+        came: BTreeMap<Vec<Value>, BTreeMap<&'static str, Value>>,
+        synced_at: Micros,
+        counts: &mut Counts,
+    ) {
+        for (key, values) in came {
+            let Some(row) = self.rows.get_mut(&key) else {
+                self.rows.insert(key, Row { values, deleted: false, synced_at });
+                counts.inserted += 1;
+                continue;
+            };
+            if !row.deleted && values.iter().all(|(name, value)| row.values.get(name) == Some(value)) {
+                counts.unchanged += 1;
+                continue;
+            }
+            row.values.extend(values);
+            row.deleted = false;
+            row.synced_at = synced_at;
+            counts.updated += 1;
+        }
+    }
+
+    fn to_batch(&self) -> DestinationResult<RecordBatch> {
+        let value = |column: &Column, row: &Row| match column.origin {
+            Origin::Deleted => Value::Boolean(row.deleted),
+            Origin::Synced => Value::Timestamp(row.synced_at),
+            _ => row.values.get(column.name).cloned().unwrap_or(Value::Null),
+        };
+        let mut fields = Vec::new();
+        let mut arrays = Vec::new();
+        for wanted in self.table.columns {
+            let values: Vec<Value> = self.rows.values().map(|row| value(wanted, row)).collect();
+            fields.push(Field::new(wanted.name, arrow_type(wanted.kind), true));
+            arrays.push(column(wanted.kind, values.iter()));
+        }
+        RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).map_err(|error| {
+            let mut failure =
+                DestinationError::new(DestinationErrorKind::Failed, "answer the query", error.to_string());
+            failure.source = Some(Box::new(error));
+            failure
+        })
+    }
+}
+
+/// The record that a row belongs to: positions in the root's key, and the values there.
+struct Record {
+    parts: Vec<(usize, Value)>,
+    whole: bool,
+}
+
+impl Record {
+    fn of(stream: &'static Stream, table: &Table, values: &BTreeMap<&'static str, Value>) -> Self {
+        let root = stream.root();
+        let pairs = if table.name == root.name {
+            root.key_columns().map(|column| (column, column)).collect()
+        } else {
+            stream.parent_key(table)
+        };
+        let part = |(of_root, own): (&'static Column, &'static Column)| {
+            let position = root.key.iter().position(|name| *name == of_root.name)?;
+            Some((position, values.get(own.name).cloned().unwrap_or(Value::Null)))
+        };
+        let parts: Vec<_> = pairs.into_iter().filter_map(part).collect();
+        Self { whole: parts.len() == root.key.len(), parts }
+    }
+
+    fn key(&self) -> Vec<Value> {
+        self.parts.iter().map(|(_, value)| value.clone()).collect()
+    }
+
+    /// Whether the record is one of `keys`, as far as the row tells.
+    fn is_in(&self, keys: &[Key]) -> bool {
+        let same = |key: &Key| {
+            self.parts
+                .iter()
+                .all(|(position, value)| key.get(*position).is_some_and(|text| *text == value.key_text()))
+        };
+        keys.iter().any(same)
+    }
+
+    /// The same, and the row tells the whole key: then rows may be deleted for it.
+    fn is_wholly_in(&self, keys: &[Key]) -> bool {
+        self.whole && self.is_in(keys)
+    }
+}
+
+fn key_of(table: &Table, values: &BTreeMap<&'static str, Value>) -> Vec<Value> {
+    table.key.iter().map(|name| values.get(name).cloned().unwrap_or(Value::Null)).collect()
+}
+
+/// Of a record that came on several pages, drops the children that came before the last of them.
+fn keep_last_pages(stream: &'static Stream, staged: &mut BTreeMap<&'static str, Vec<StagedRow>>) {
+    let mut pages: BTreeMap<Vec<Value>, BTreeSet<i64>> = BTreeMap::new();
+    for row in &staged[stream.root().name] {
+        pages.entry(key_of(stream.root(), &row.values)).or_default().insert(row.page);
+    }
+    pages.retain(|_, pages| pages.len() > 1);
+    for table in stream.children() {
+        let is_last = |row: &StagedRow| {
+            let record = Record::of(stream, table, &row.values);
+            let last = pages.get(&record.key()).and_then(BTreeSet::last).filter(|_| record.whole);
+            last.is_none_or(|last| row.page >= *last)
+        };
+        staged.entry(table.name).or_default().retain(is_last);
+    }
+}
+
+/// Of rows with one key keeps that of the last page, and of that page the last.
+fn last_by_key(table: &Table, rows: Vec<StagedRow>) -> BTreeMap<Vec<Value>, BTreeMap<&'static str, Value>> {
+    let mut last: BTreeMap<Vec<Value>, StagedRow> = BTreeMap::new();
+    for row in rows {
+        let key = key_of(table, &row.values);
+        if last.get(&key).is_none_or(|earlier| row.page >= earlier.page) {
+            last.insert(key, row);
+        }
+    }
+    last.into_iter().map(|(key, row)| (key, row.values)).collect()
+}
+
+fn staged_rows(batch: &Batch) -> DestinationResult<Vec<StagedRow>> {
+    let Batch { table, rows } = batch;
+    let wrong = || {
+        let message = "the rows do not have the columns that the catalog gives the table";
+        DestinationError::new(DestinationErrorKind::Failed, format!("stage rows of {}", table.name), message)
+    };
+    if *rows.schema() != *staged_schema(table) {
+        return Err(wrong());
+    }
+    let pages = rows
+        .column_by_name(system::PAGE)
+        .and_then(|pages| pages.as_primitive_opt::<Int64Type>())
+        .ok_or_else(wrong)?;
+    let row = |row: usize| {
+        let value = |(column, array)| Some((column, Value::at(array, row)?));
+        let names = table.data_columns().map(|column| column.name);
+        let values: Option<BTreeMap<_, _>> = names.zip(rows.columns()).map(value).collect();
+        Some(StagedRow { page: pages.value(row), values: values? })
+    };
+    (0..rows.num_rows()).map(row).collect::<Option<Vec<_>>>().ok_or_else(wrong)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::Mutex;
+
+    use async_trait::async_trait;
+
+    use super::MemoryDestination;
+    use crate::catalog::Table;
+    use crate::destination::Destination;
+    use crate::destination::conformance::Subject;
+
+    /// Remembers what was opened last, as a disk would.
+    #[derive(Default)]
+    struct InMemory {
+        last: Mutex<Option<Arc<MemoryDestination>>>,
+    }
+
+    #[async_trait]
+    impl Subject for InMemory {
+        async fn open(&self) -> Arc<dyn Destination> {
+            let mut last = self.last.lock().unwrap();
+            let opened = last.take().map_or_else(MemoryDestination::new, |last| last.after_crash());
+            let opened = Arc::new(opened);
+            *last = Some(Arc::clone(&opened));
+            opened
+        }
+
+        fn all_rows(&self, table: &Table) -> String {
+            format!("FROM {}", table.name)
+        }
+
+        fn forbidden(&self, table: &Table) -> Vec<String> {
+            vec![format!("DROP TABLE {}", table.name), String::new()]
+        }
+    }
+
+    crate::destination_conformance!(InMemory::default());
+}
