@@ -104,9 +104,10 @@ pub(super) fn parse_iso(text: &str) -> Option<Micros> {
     if fraction.is_empty() {
         return Some(whole);
     }
-    let digits_only = fraction.strip_prefix('.').filter(|text| !text.is_empty())?;
-    let _all_digits = digits_only.bytes().all(|byte| byte.is_ascii_digit()).then_some(())?;
-    let padded = format!("{digits_only:0<6}");
+    let fraction = fraction
+        .strip_prefix('.')
+        .filter(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()))?;
+    let padded = format!("{fraction:0<6}");
     Some(whole + digits(&padded[..6])?)
 }
 

@@ -27,13 +27,13 @@ const ATTEMPTS_LIMITED: u32 = 12;
 /// First step of the backoff; it doubles from there.
 const BACKOFF_FIRST: Duration = Duration::from_secs(1);
 /// Longest single wait of the backoff.
-const BACKOFF_MAX: Duration = Duration::from_secs(60);
+const BACKOFF_MAX: Duration = Duration::from_mins(1);
 /// Shortest wait after a 429: a reset equal to now would make us ask again at once, in vain.
 const LIMITED_WAIT_MIN: Duration = Duration::from_secs(1);
 /// A wait asked for that is longer than this is not waited for: the run ends, and a later one goes on.
-const LIMITED_WAIT_MAX: Duration = Duration::from_secs(15 * 60);
+const LIMITED_WAIT_MAX: Duration = Duration::from_mins(15);
 /// `x-ratelimit-reset` further ahead than this is a wrong clock: the slowest documented bucket fills in twelve seconds.
-const RESET_MAX: Duration = Duration::from_secs(120);
+const RESET_MAX: Duration = Duration::from_mins(2);
 /// Longest part added by chance to the wait after a 429.
 const LIMITED_JITTER_MAX: Duration = Duration::from_secs(30);
 /// Largest answer of the API: a page of 100 users of 1 MB each, the older profile limit.
@@ -145,7 +145,7 @@ impl Reader {
                 },
                 Err(error) => error,
             };
-            self.client.before_retry(call, error, &mut tries).await?;
+            self.client.before_retry(error, &mut tries).await?;
         }
     }
 
@@ -170,8 +170,7 @@ impl Reader {
         if error.kind == SourceErrorKind::RateLimited {
             let wait = client.wait_asked_for(&error, &answer);
             error.retry_after = Some(wait);
-            let everything = error.message.contains("Global limit");
-            client.budget.refused(group, standing(&answer), everything, wait.min(LIMITED_WAIT_MAX));
+            client.budget.refused(group, standing(&answer), wait.min(LIMITED_WAIT_MAX));
         }
         Err(error)
     }
@@ -211,7 +210,7 @@ impl Client {
     }
 
     /// Waits as the kind of error asks, or gives the error back when it is no use to go on.
-    async fn before_retry(&self, call: &Call, error: SourceError, tries: &mut Tries) -> SourceResult<()> {
+    async fn before_retry(&self, error: SourceError, tries: &mut Tries) -> SourceResult<()> {
         match retry(error.kind) {
             Retry::Never => return Err(error),
             Retry::AfterRenewal => {
@@ -247,7 +246,6 @@ impl Client {
                 self.backoff(count, error.retry_after).await;
             }
         }
-        let _ = call;
         Ok(())
     }
 
@@ -369,7 +367,7 @@ impl Client {
                 error.kind = SourceErrorKind::Unauthorized;
                 return Err(error);
             }
-            self.before_retry(&call, error, &mut tries).await?;
+            self.before_retry(error, &mut tries).await?;
         }
     }
 }

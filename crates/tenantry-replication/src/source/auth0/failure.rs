@@ -2,6 +2,7 @@
 //!
 //! Tells the kind and keeps Auth0's own words; takes out of them whatever we sent, since they may repeat ids and search terms.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use super::transport::Collected;
@@ -53,8 +54,7 @@ fn is_paging_cap(code: &str, message: &str) -> bool {
 /// The failure behind an answer other than 2xx. `sent` are values of ours that a message may repeat.
 pub(super) fn of_answer(action: &str, answer: &Collected, absent: Absent, sent: &[&str]) -> SourceError {
     let body = Json::document(&answer.body).ok();
-    let text =
-        |name: &str| body.and_then(|body| body.get(name)).and_then(Json::text).map(|text| text.into_owned());
+    let text = |name: &str| body.and_then(|body| body.get(name)).and_then(Json::text).map(Cow::into_owned);
     let code = text("errorCode").or_else(|| text("error")).unwrap_or_default();
     let message = text("message").or_else(|| text("error_description")).or_else(|| text("error"));
     let message = message.unwrap_or_else(|| match answer.status {

@@ -113,17 +113,16 @@ impl Logs {
 
     /// Sends the first request. Gives its events, or those that a search found where no position was taken.
     async fn begin(&mut self) -> SourceResult<Option<Events>> {
-        let first = match self.checkpoint.clone() {
-            Some((id, _)) => self.resume(&id).await?,
-            None => {
-                let start = log_id::at(log_id::PREFIX, self.reader.client.tenant_now() - BEGIN_AGO);
-                match self.after(&start).await {
-                    // Nothing at all: perhaps this tenant's ids do not compare with ours.
-                    Ok(events) if events.ids.is_empty() => self.from_oldest().await?,
-                    Ok(events) => Some(events),
-                    Err(error) if is_refusal(&error) => self.from_oldest().await?,
-                    Err(error) => return Err(error),
-                }
+        let first = if let Some((id, _)) = self.checkpoint.clone() {
+            self.resume(&id).await?
+        } else {
+            let start = log_id::at(log_id::PREFIX, self.reader.client.tenant_now() - BEGIN_AGO);
+            match self.after(&start).await {
+                // Nothing at all: perhaps this tenant's ids do not compare with ours.
+                Ok(events) if events.ids.is_empty() => self.begin_with_oldest().await?,
+                Ok(events) => Some(events),
+                Err(error) if is_refusal(&error) => self.begin_with_oldest().await?,
+                Err(error) => return Err(error),
             }
         };
         // The first answer has told the tenant's clock.
@@ -132,7 +131,7 @@ impl Logs {
     }
 
     /// Begins with the oldest events kept, the oldest included; `None` when there are none.
-    async fn from_oldest(&mut self) -> SourceResult<Option<Events>> {
+    async fn begin_with_oldest(&mut self) -> SourceResult<Option<Events>> {
         let mut oldest = self.oldest().await?;
         // Sorted by date, the page may lack events between its ids: go on from its first id, not its last.
         oldest.next = oldest.ids.iter().min_by(|a, b| (a.len(), a).cmp(&(b.len(), b))).cloned();
@@ -156,7 +155,7 @@ impl Logs {
                 Ok(Some(events))
             }
             Err(error) if is_refusal(&error) => {
-                let oldest = self.from_oldest().await?;
+                let oldest = self.begin_with_oldest().await?;
                 if oldest.is_none() {
                     self.gap(id, "", "checkpoint is no longer known, and no event is kept");
                 }
@@ -296,14 +295,14 @@ impl Pages for Logs {
             }
             let (from, events) = match self.phase.clone() {
                 Phase::Ended => return Ok(None),
-                Phase::Begin => match self.begin().await? {
-                    Some(events) => (None, events),
-                    None => {
+                Phase::Begin => {
+                    let Some(events) = self.begin().await? else {
                         self.settle();
                         (self.phase, self.complete) = (Phase::Ended, true);
                         continue;
-                    }
-                },
+                    };
+                    (None, events)
+                }
                 Phase::Reading(from) => {
                     let events = self.after(&from).await?;
                     (Some(from), events)

@@ -2,6 +2,7 @@
 //!
 //! Believes no promise about page sizes: a walk ends where the answer says so, never because fewer records came than were asked for.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use xxhash_rust::xxh3::xxh3_64;
@@ -67,8 +68,7 @@ pub(super) fn head(body: &[u8], collection: &'static str) -> Result<Head, String
         count += 1;
     }
     let total = answer.get("total").and_then(Json::as_i64).and_then(|total| u64::try_from(total).ok());
-    let next =
-        answer.get("next").and_then(Json::text).filter(|next| !next.is_empty()).map(|next| next.into_owned());
+    let next = answer.get("next").and_then(Json::text).filter(|next| !next.is_empty()).map(Cow::into_owned);
     Ok(Head { records, count, total, next, hash: xxh3_64(body) })
 }
 

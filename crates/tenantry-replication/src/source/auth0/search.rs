@@ -4,6 +4,7 @@
 //! is ever asked for. Every request begins at the last change seen, and takes the first page from there: who moves, moves ahead of the
 //! reader and is met again; nobody can slip from an unread page to a read one. Users that share one instant are told apart by their id.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use async_trait::async_trait;
@@ -125,7 +126,7 @@ impl Search {
             let records = seen.head.records;
             let (phase, new) = self
                 .phase
-                .after(seen)
+                .after(&seen)
                 .map_err(|reason| SourceError::new(SourceErrorKind::Malformed, call.action, reason))?;
             self.met += new;
             self.phase = self.settle(phase);
@@ -166,7 +167,7 @@ fn look(body: &[u8], collection: &'static str) -> Result<Seen, String> {
     let mut users = Vec::new();
     for user in array.into_iter().flat_map(Json::elements) {
         let user = user.map_err(|error| error.to_string())?;
-        let text = |name| user.get(name).and_then(Json::text).map(|text| text.into_owned());
+        let text = |name| user.get(name).and_then(Json::text).map(Cow::into_owned);
         let changed = text(CHANGED).filter(|text| calendar::parse_iso(text).is_some());
         users.push((changed, text(ID).unwrap_or_default()));
     }
@@ -198,7 +199,7 @@ impl Phase {
     }
 
     /// Where to go on after a page, and how many of its users had not been met.
-    fn after(&self, seen: Seen) -> Result<(Self, u64), &'static str> {
+    fn after(&self, seen: &Seen) -> Result<(Self, u64), &'static str> {
         let count = seen.users.len() as u64;
         // What the answer says to be left, not what we asked for, tells whether this was all.
         let all = count == 0 || seen.head.total.is_some_and(|total| total <= count);

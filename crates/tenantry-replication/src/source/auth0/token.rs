@@ -16,7 +16,7 @@ use crate::clock::Micros;
 use crate::error::{SourceError, SourceErrorKind, SourceResult};
 
 /// A token is renewed that long before it ends, or a tenth of its life before where that is shorter.
-const RENEW_AHEAD: Duration = Duration::from_secs(300);
+const RENEW_AHEAD: Duration = Duration::from_mins(5);
 
 /// A token that can be sent.
 #[derive(Clone)]
@@ -113,7 +113,7 @@ fn read(body: &[u8], asked: Duration, generation: u64) -> SourceResult<Token> {
         answer.expires_in.as_ref().and_then(|life| life.as_f64().or_else(|| life.as_str()?.parse().ok()));
     let renew_at = life.filter(|seconds| *seconds > 0.0 && *seconds < 1e9).map(|seconds| {
         let life = Duration::from_secs_f64(seconds);
-        asked + (life - RENEW_AHEAD.min(life / 10))
+        asked + life.saturating_sub(RENEW_AHEAD.min(life / 10))
     });
     let scopes = answer.scope.as_deref().map(split_scopes).or_else(|| scopes_inside(&answer.access_token));
     Ok(Token { value: Secret::new(answer.access_token), generation, scopes, renew_at })

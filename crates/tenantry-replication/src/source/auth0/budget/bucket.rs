@@ -34,9 +34,9 @@ const LOWER_WINDOW: Duration = Duration::from_secs(1);
 /// An upper bound needs that long a measurement.
 const UPPER_WINDOW: Duration = Duration::from_secs(8);
 /// A measurement begins afresh after that long, so that old traffic of others is forgotten.
-const WINDOW_MAX: Duration = Duration::from_secs(60);
+const WINDOW_MAX: Duration = Duration::from_mins(1);
 /// How long an upper bound counts.
-const UPPER_HOLDS: Duration = Duration::from_secs(120);
+const UPPER_HOLDS: Duration = Duration::from_mins(2);
 /// How often our whole share of a full bucket is given at once, to find out whether it fills faster than thought.
 const PROBE_EVERY: Duration = Duration::from_secs(30);
 /// What a 429 takes off the rate.

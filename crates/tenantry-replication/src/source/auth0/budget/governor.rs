@@ -107,8 +107,8 @@ impl Governor {
     pub(super) fn request(&mut self, group: Group, now: Duration) -> Verdict {
         let known = self.groups.get(&group);
         let blocked = known.map_or(Duration::ZERO, |known| known.blocked_until).max(self.blocked_until);
-        if blocked > now {
-            return Verdict::Wait(blocked - now);
+        if let Some(wait) = blocked.checked_sub(now).filter(|wait| *wait > Duration::ZERO) {
+            return Verdict::Wait(wait);
         }
         // What a group's limits are only its first answer tells: one request goes ahead alone, and the very first of all as well.
         let answered = known.is_some_and(|known| known.answered);
@@ -234,12 +234,11 @@ impl Governor {
         own
     }
 
-    /// A 429: nothing that draws on the bucket goes out before `until`.
+    /// A 429: nothing that draws on the bucket goes out before `until`; nothing at all where no header tells which bucket it was.
     pub(super) fn refused(
         &mut self,
         group: Group,
         standing: Option<Standing>,
-        everything: bool,
         now: Duration,
         until: Duration,
     ) {
@@ -258,7 +257,7 @@ impl Governor {
         {
             known.blocked_until = known.blocked_until.max(until);
         }
-        if everything {
+        if standing.is_none() {
             self.blocked_until = self.blocked_until.max(until);
         }
     }

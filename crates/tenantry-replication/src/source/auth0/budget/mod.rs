@@ -31,7 +31,7 @@ pub(super) struct Budget {
 pub(super) struct Permit<'a> {
     budget: &'a Budget,
     ticket: Option<Ticket>,
-    _slot: Option<OwnedSemaphorePermit>,
+    slot: Option<OwnedSemaphorePermit>,
 }
 
 impl Budget {
@@ -59,16 +59,16 @@ impl Budget {
             }
         };
         drop(turn);
-        let mut permit = Permit { budget: self, ticket: Some(ticket), _slot: None };
-        // The semaphore is never closed, so this only fails in a way that cannot happen; then the request goes unbounded.
-        permit._slot = Arc::clone(&self.under_way).acquire_owned().await.ok();
+        let mut permit = Permit { budget: self, ticket: Some(ticket), slot: None };
+        // Fails only when the semaphore is closed, and nothing closes it.
+        permit.slot = Arc::clone(&self.under_way).acquire_owned().await.ok();
         permit
     }
 
     /// After a 429: nothing that draws on the same bucket goes out before `wait` is over.
-    pub(super) fn refused(&self, group: Group, standing: Option<Standing>, everything: bool, wait: Duration) {
+    pub(super) fn refused(&self, group: Group, standing: Option<Standing>, wait: Duration) {
         let now = self.clock.monotonic();
-        self.governor().refused(group, standing, everything, now, now + wait);
+        self.governor().refused(group, standing, now, now + wait);
         self.news.notify_waiters();
     }
 
@@ -80,6 +80,7 @@ impl Budget {
 impl Permit<'_> {
     /// The answer came, with these headers.
     pub(super) fn answered(mut self, standing: Option<Standing>) {
+        drop(self.slot.take());
         if let Some(ticket) = self.ticket.take() {
             self.budget.governor().answered(&ticket, standing, self.budget.clock.monotonic());
             self.budget.news.notify_waiters();
