@@ -524,7 +524,8 @@ pub(crate) fn import(tenant: &mut Tenant, count: u32, seed: u64, now: i64) -> Va
     let mut ids = Vec::new();
     for _ in 0..count {
         let number = tenant.users.next_slot();
-        let user: User = people::user(&tenant.users.sources, source, number, now / 1000, &mut random);
+        let mut user: User = people::user(&tenant.users.sources, source, number, now / 1000, &mut random);
+        user.odd = tenant.config.oddities;
         ids.push(user.id.to_string());
         tenant.add_user(user, now);
     }

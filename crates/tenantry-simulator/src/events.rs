@@ -212,6 +212,11 @@ impl Stage<'_> {
         fields
     }
 
+    /// Some event types have their scopes in an array.
+    fn scopes(&self, scopes: &[&str]) -> Value {
+        if self.tenant.config.oddities { json!(scopes) } else { scopes.join(" ").into() }
+    }
+
     fn with(fields: Object, more: Value) -> Object {
         let mut fields = fields;
         fields.extend(object(more));
@@ -319,7 +324,7 @@ impl Stage<'_> {
                     "description": "", "connection_id": "", "client_id": client, "client_name": name,
                     "ip": names::ip(random.below(12) + 1), "user_agent": "Other 0.0.0 / Other 0.0.0",
                     "hostname": self.cast.hostname, "user_id": "", "user_name": "", "audience": self.cast.audience,
-                    "scope": if random.chance(300) { json!(["read:orders", "write:orders"]) } else { json!("read:orders") },
+                    "scope": if random.chance(300) { self.scopes(&["read:orders", "write:orders"]) } else { json!("read:orders") },
                     "tenant_name": self.tenant.config.tenant,
                 }));
                 self.event(0, "seccft", fields)
@@ -415,10 +420,11 @@ impl Stage<'_> {
     /// a list.
     fn refused(&self, base: Object, random: &mut Random) -> Object {
         let error = json!({ "message": "user is blocked", "oauthError": "unauthorized", "type": "oauth-authorization" });
-        let more = json!({ "description": "user is blocked", "scope": ["openid", "profile", "email"],
+        let more = json!({ "description": "user is blocked", "scope": self.scopes(&["openid", "profile", "email"]),
             "audience": self.cast.audience, "details": { "error": error } });
         let mut fields = Self::with(base, more);
         match random.below(25) {
+            _ if !self.tenant.config.oddities => None,
             0 => fields.insert("client_id".into(), Value::Null),
             1 => {
                 let client = fields.get("client_id").cloned().unwrap_or_default();

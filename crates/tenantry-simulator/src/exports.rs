@@ -193,6 +193,9 @@ const PREDEFINED: [&str; 14] = [
     "identities",
 ];
 
+/// How many bytes of lines are compressed at a time.
+const CHUNK: usize = 64 * 1024;
+
 fn render(tenant: &Tenant, export: &Export) -> std::io::Result<Vec<u8>> {
     let predefined = || PREDEFINED.iter().map(|n| Field { name: (*n).into(), shown: (*n).into() }).collect();
     let fields: Vec<Field> = if export.fields.is_empty() { predefined() } else { export.fields.clone() };
@@ -203,6 +206,7 @@ fn render(tenant: &Tenant, export: &Export) -> std::io::Result<Vec<u8>> {
     }
     let name = export.connection.as_ref().and_then(|c| tenant.connections.get(c)).and_then(|c| c.get("name"));
     let mut left = export.limit.unwrap_or(u64::MAX);
+    let mut lines: Vec<u8> = Vec::with_capacity(CHUNK + 4_096);
     for (_, user) in tenant.users.iter() {
         if left == 0 {
             break;
@@ -214,23 +218,30 @@ fn render(tenant: &Tenant, export: &Export) -> std::io::Result<Vec<u8>> {
             continue;
         }
         left -= 1;
-        let line = match export.format {
-            Format::Json => json_line(tenant, user, &fields),
-            Format::Csv => csv_line(tenant, user, &fields),
-        };
-        out.write_all(line.as_bytes())?;
-        out.write_all(b"\n")?;
+        match export.format {
+            Format::Json => json_line(tenant, user, &fields, &mut lines)?,
+            Format::Csv => csv_line(tenant, user, &fields, &mut lines),
+        }
+        lines.push(b'\n');
+        if lines.len() > CHUNK {
+            out.write_all(&lines)?;
+            lines.clear();
+        }
     }
+    out.write_all(&lines)?;
     out.finish()
 }
 
+type Fields = [(std::borrow::Cow<'static, str>, Value)];
+
 /// The value at `identities[0].connection` and the like.
-fn at_path(row: &Object, path: &str) -> Option<Value> {
-    if let Some(value) = row.get(path) {
+fn at_path(row: &Fields, path: &str) -> Option<Value> {
+    let top = |name: &str| row.iter().find(|(n, _)| n == name).map(|(_, value)| value);
+    if let Some(value) = top(path) {
         return Some(value.clone());
     }
-    let (head, rest) = path.split_once(['.', '[']).unwrap_or((path, ""));
-    let value = row.get(head)?;
+    let (head, rest) = path.split_once(['.', '['])?;
+    let value = top(head)?;
     if path[head.len()..].starts_with('[') {
         let (index, rest) = rest.split_once(']')?;
         let item = value.get(index.parse::<usize>().ok()?)?;
@@ -242,15 +253,25 @@ fn at_path(row: &Object, path: &str) -> Option<Value> {
     found.into_iter().next()
 }
 
-fn json_line(tenant: &Tenant, user: &User, fields: &[Field]) -> String {
-    let row = user.render(&tenant.users.sources);
-    let mut out = Map::with_capacity(fields.len());
+/// One line of the file; fields that the user lacks are left out.
+fn json_line(tenant: &Tenant, user: &User, fields: &[Field], out: &mut Vec<u8>) -> std::io::Result<()> {
+    let mut row = user.flat(&tenant.users.sources);
+    let mut separator = b'{';
     for field in fields {
-        if let Some(value) = at_path(&row, &field.name) {
-            out.insert(field.shown.clone(), value);
+        let whole = row.iter_mut().find(|(name, _)| *name == field.name).map(|(_, value)| value.take());
+        if let Some(value) = whole.or_else(|| at_path(&row, &field.name)) {
+            out.push(separator);
+            serde_json::to_writer(&mut *out, &field.shown)?;
+            out.push(b':');
+            serde_json::to_writer(&mut *out, &value)?;
+            separator = b',';
         }
     }
-    Value::Object(out).to_string()
+    if separator == b'{' {
+        out.push(separator);
+    }
+    out.push(b'}');
+    Ok(())
 }
 
 /// Quoted, with a guard against what a spreadsheet would run as a formula.
@@ -259,15 +280,16 @@ fn quote(text: &str) -> String {
     format!("\"{guard}{}\"", text.replace('"', "\"\""))
 }
 
-fn csv_line(tenant: &Tenant, user: &User, fields: &[Field]) -> String {
-    let row = user.render(&tenant.users.sources);
+fn csv_line(tenant: &Tenant, user: &User, fields: &[Field], out: &mut Vec<u8>) {
+    let row = user.flat(&tenant.users.sources);
     let cell = |field: &Field| match at_path(&row, &field.name) {
         None | Some(Value::Null) => String::new(),
         Some(Value::String(text)) => quote(&text),
         Some(other @ (Value::Array(_) | Value::Object(_))) => quote(&other.to_string()),
         Some(other) => other.to_string(),
     };
-    fields.iter().map(cell).collect::<Vec<_>>().join(",")
+    let cells: Vec<String> = fields.iter().map(cell).collect();
+    out.extend_from_slice(cells.join(",").as_bytes());
 }
 
 #[cfg(test)]
@@ -277,12 +299,15 @@ mod tests {
 
     #[test]
     fn paths_reach_into_arrays_and_objects() {
-        let row = json!({"identities": [{"connection": "db"}], "app_metadata": {"plan": "pro", "a.b": 1}});
-        let row = row.as_object().expect("an object");
-        assert_eq!(at_path(row, "identities[0].connection"), Some("db".into()));
-        assert_eq!(at_path(row, "identities[1].connection"), None);
-        assert_eq!(at_path(row, "app_metadata.plan"), Some("pro".into()));
-        assert_eq!(at_path(row, "app_metadata.none"), None);
+        let row: Vec<(std::borrow::Cow<'static, str>, Value)> = vec![
+            ("identities".into(), json!([{"connection": "db"}])),
+            ("app_metadata".into(), json!({"plan": "pro", "a.b": 1})),
+        ];
+        assert_eq!(at_path(&row, "identities[0].connection"), Some("db".into()));
+        assert_eq!(at_path(&row, "identities[1].connection"), None);
+        assert_eq!(at_path(&row, "app_metadata.plan"), Some("pro".into()));
+        assert_eq!(at_path(&row, "app_metadata.none"), None);
+        assert_eq!(at_path(&row, "none"), None);
     }
 
     #[test]

@@ -8,8 +8,9 @@ use tenantry_simulator::{CLIENT_ID, CLIENT_SECRET, Config, Simulation, server};
 
 const USAGE: &str = "usage: tenantry-simulator [--port P] [--seed S] [--users N] [--tied-users N] [--logs N]
     [--organizations N] [--members N] [--clients N] [--connections N] [--roles N] [--actions N] [--grants N]
-    [--plan free|essentials|enterprise|unlimited] [--now]
---now starts the tenant's clock at the machine's time instead of at a fixed Monday morning.";
+    [--plan free|essentials|enterprise|unlimited] [--now] [--no-oddities]
+--now starts the tenant's clock at the machine's time instead of at a fixed Monday morning;
+--no-oddities leaves out what Auth0's own typed clients cannot read.";
 
 /// Lays the arguments over the defaults; the error is one sentence.
 fn configure(arguments: impl Iterator<Item = String>) -> Result<(Config, u16), String> {
@@ -19,6 +20,10 @@ fn configure(arguments: impl Iterator<Item = String>) -> Result<(Config, u16), S
     while let Some(name) = arguments.next() {
         if name == "--now" {
             config.start = server::wall_clock();
+            continue;
+        }
+        if name == "--no-oddities" {
+            config.oddities = false;
             continue;
         }
         let value = arguments.next().ok_or_else(|| format!("{name} needs a value"))?;

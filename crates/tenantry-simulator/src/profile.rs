@@ -22,55 +22,57 @@ pub(crate) fn email(user: &User, source: &Source) -> Option<String> {
     Some(format!("{}.{}@{domain}", person.mailbox, user.number))
 }
 
-/// All fields of a generated user that are not the record's own.
-pub(crate) fn document(user: &User, source: &Source) -> Map<String, Value> {
+/// All fields of a generated user that are not the record's own, in no particular order.
+pub(crate) fn fields(user: &User, source: &Source, oddities: bool) -> Vec<(&'static str, Value)> {
     let person = names::person(user.seed);
     let mut random = Random::new(user.seed ^ 0x5EED);
     let email = email(user, source);
-    let mut fields = Map::new();
+    let mut fields: Vec<(&'static str, Value)> = Vec::with_capacity(16);
     if let Some(email) = &email {
-        fields.insert("email".into(), email.as_str().into());
-        fields.insert("email_verified".into(), verified(source, &mut random));
+        fields.push(("email", email.as_str().into()));
+        fields.push(("email_verified", verified(source, oddities, &mut random)));
     } else {
-        fields.insert("phone_number".into(), format!("+1555010{:04}", user.number % 10_000).into());
-        fields.insert("phone_verified".into(), true.into());
+        fields.push(("phone_number", format!("+1555010{:04}", user.number % 10_000).into()));
+        fields.push(("phone_verified", true.into()));
     }
     let named = !source.is_database() || random.chance(600);
     if named {
-        fields.insert("family_name".into(), person.family.into());
-        fields.insert("given_name".into(), person.given.into());
+        fields.push(("family_name", person.family.into()));
+        fields.push(("given_name", person.given.into()));
     }
-    let full = format!("{} {}", person.given, person.family);
-    let shown = if named { full } else { email.clone().unwrap_or_else(|| format!("user {}", user.number)) };
-    fields.insert("name".into(), shown.into());
-    fields.insert("nickname".into(), format!("{}.{}", person.mailbox, user.number).into());
+    let shown = match (named, email) {
+        (true, _) => format!("{} {}", person.given, person.family),
+        (false, Some(email)) => email,
+        (false, None) => format!("user {}", user.number),
+    };
+    fields.push(("name", shown.into()));
+    fields.push(("nickname", format!("{}.{}", person.mailbox, user.number).into()));
     let picture =
         format!("https://gravatar.example.com/avatar/{:016x}?s=480&r=pg", hash(&user.seed.to_le_bytes()));
-    fields.insert("picture".into(), picture.into());
-    fields.insert("identities".into(), json!([identity(user, source)]));
+    fields.push(("picture", picture.into()));
+    fields.push(("identities", Value::Array(vec![identity(user, source)])));
     if source.is_database() {
         if source.name.contains("Legacy") {
-            fields.insert(
-                "username".into(),
-                format!("{}{}", person.mailbox.replace('.', "_"), user.number).into(),
-            );
+            let name = format!("{}{}", person.mailbox.replace('.', "_"), user.number);
+            fields.push(("username", name.into()));
         }
-        if random.chance(300) && user.updated > user.created {
-            let at = user.created + (user.updated - user.created) / 3;
-            fields.insert("last_password_reset".into(), time::millis(at).into());
+        // Drawn in any case: a first login must not change the rest of the profile.
+        let reset = user.created + 1_000 + random.below(86_400_000) as i64;
+        if random.chance(300) && user.logins > 0 {
+            fields.push(("last_password_reset", time::millis(reset).into()));
         }
     }
     metadata(&mut fields, &mut random);
     if random.chance(80) {
-        fields.insert("multifactor".into(), json!(["guardian"]));
+        fields.push(("multifactor", json!(["guardian"])));
     }
     fields
 }
 
-fn verified(source: &Source, random: &mut Random) -> Value {
+fn verified(source: &Source, oddities: bool, random: &mut Random) -> Value {
     match source.strategy.as_str() {
-        "apple" if random.chance(100) => "true".into(),
-        "samlp" if random.chance(60) => "true".into(),
+        "apple" if random.chance(100) && oddities => "true".into(),
+        "samlp" if random.chance(60) && oddities => "true".into(),
         "auth0" => random.chance(820).into(),
         _ => true.into(),
     }
@@ -91,13 +93,11 @@ pub(crate) fn identity(user: &User, source: &Source) -> Value {
     })
 }
 
-fn metadata(fields: &mut Map<String, Value>, random: &mut Random) {
+fn metadata(fields: &mut Vec<(&'static str, Value)>, random: &mut Random) {
     if random.chance(350) {
         let language = *random.pick(&["en", "ja", "de", "fr", "pt-BR"]);
-        fields.insert(
-            "user_metadata".into(),
-            json!({ "language": language, "newsletter": random.chance(500) }),
-        );
+        let preferences = json!({ "language": language, "newsletter": random.chance(500) });
+        fields.push(("user_metadata", preferences));
     }
     if !random.chance(450) {
         return;
@@ -129,5 +129,5 @@ fn metadata(fields: &mut Map<String, Value>, random: &mut Random) {
         app.insert("note".into(), "".into());
         app.insert("tags".into(), json!([]));
     }
-    fields.insert("app_metadata".into(), Value::Object(app));
+    fields.push(("app_metadata", Value::Object(app)));
 }

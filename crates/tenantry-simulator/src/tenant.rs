@@ -14,7 +14,7 @@ use crate::stats::{Count, Stats};
 use crate::time;
 use crate::users::{Slot, User, Users};
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Objects by id.
 pub(crate) type Table = BTreeMap<String, Object>;
@@ -33,6 +33,8 @@ pub(crate) struct Membership {
 pub(crate) struct Members {
     pub(crate) by_time: BTreeMap<(i64, Slot), Membership>,
     joined: BTreeMap<Slot, i64>,
+    /// Those who have left and are still shown: until when, in order of leaving.
+    leaving: VecDeque<(i64, (i64, Slot))>,
 }
 
 impl Members {
@@ -254,12 +256,16 @@ impl Tenant {
     pub(crate) fn remove_member(&mut self, organization: &str, slot: Slot, now: i64) {
         let lag = self.config.search_lag_micros.max(0);
         if let Some(members) = self.members.get_mut(organization) {
-            members.by_time.retain(|_, m| m.shown_until > now);
+            while let Some((_, key)) = members.leaving.front().filter(|(until, _)| *until <= now) {
+                members.by_time.remove(key);
+                members.leaving.pop_front();
+            }
             if let Some(joined) = members.joined.remove(&slot) {
                 if lag == 0 {
                     members.by_time.remove(&(joined, slot));
                 } else if let Some(membership) = members.by_time.get_mut(&(joined, slot)) {
                     membership.shown_until = now + lag;
+                    members.leaving.push_back((now + lag, (joined, slot)));
                 }
             }
         }

@@ -9,6 +9,7 @@ use crate::profile;
 use crate::random::hash;
 use crate::time;
 use serde_json::{Map, Value, json};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Index of a user in [`Users`]; never used again after a deletion.
@@ -51,6 +52,8 @@ pub(crate) struct User {
     pub(crate) logins: u32,
     pub(crate) ip: u64,
     pub(crate) blocked: Option<bool>,
+    /// Whether a generated profile may hold what typed clients refuse.
+    pub(crate) odd: bool,
     /// Every field but those above, once somebody has edited the user.
     pub(crate) document: Option<Box<Map<String, Value>>>,
 }
@@ -85,16 +88,8 @@ impl User {
     /// The user as `GET /users/{id}` shows it.
     pub(crate) fn render(&self, sources: &[Source]) -> Map<String, Value> {
         let mut from = self.document(sources);
-        from.insert("created_at".into(), time::millis(self.created).into());
-        from.insert("updated_at".into(), time::millis(self.updated).into());
-        from.insert("user_id".into(), self.id.as_ref().into());
-        if self.last_login != 0 {
-            from.insert("last_ip".into(), names::ip(self.ip).into());
-            from.insert("last_login".into(), time::millis(self.last_login).into());
-            from.insert("logins_count".into(), self.logins.into());
-        }
-        if let Some(blocked) = self.blocked {
-            from.insert("blocked".into(), blocked.into());
+        for (name, value) in self.own() {
+            from.insert(name.into(), value);
         }
         let mut ordered = Map::with_capacity(from.len());
         for name in ORDER {
@@ -110,8 +105,43 @@ impl User {
     pub(crate) fn document(&self, sources: &[Source]) -> Map<String, Value> {
         match &self.document {
             Some(document) => (**document).clone(),
-            None => profile::document(self, &sources[usize::from(self.source)]),
+            None => {
+                self.generated(sources).into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+            }
         }
+    }
+
+    fn generated(&self, sources: &[Source]) -> Vec<(&'static str, Value)> {
+        profile::fields(self, &sources[usize::from(self.source)], self.odd)
+    }
+
+    /// Every field of the user, without order: cheaper than [`User::render`], for exports of a million users.
+    pub(crate) fn flat(&self, sources: &[Source]) -> Vec<(Cow<'static, str>, Value)> {
+        let mut fields: Vec<(Cow<'static, str>, Value)> = match &self.document {
+            Some(document) => document.iter().map(|(k, v)| (Cow::Owned(k.clone()), v.clone())).collect(),
+            None => self.generated(sources).into_iter().map(|(k, v)| (Cow::Borrowed(k), v)).collect(),
+        };
+        for (name, value) in self.own() {
+            fields.push((Cow::Borrowed(name), value));
+        }
+        fields
+    }
+
+    /// The record's own fields.
+    fn own(&self) -> Vec<(&'static str, Value)> {
+        let mut own: Vec<(&'static str, Value)> = Vec::with_capacity(7);
+        own.push(("created_at", time::millis(self.created).into()));
+        own.push(("updated_at", time::millis(self.updated).into()));
+        own.push(("user_id", self.id.as_ref().into()));
+        if self.last_login != 0 {
+            own.push(("last_ip", names::ip(self.ip).into()));
+            own.push(("last_login", time::millis(self.last_login).into()));
+            own.push(("logins_count", self.logins.into()));
+        }
+        if let Some(blocked) = self.blocked {
+            own.push(("blocked", blocked.into()));
+        }
+        own
     }
 
     /// One field by name, without rendering the others where that can be avoided.
@@ -129,7 +159,7 @@ impl User {
                 None if name == "email" => {
                     profile::email(self, &sources[usize::from(self.source)]).map(Value::String)
                 }
-                None => self.document(sources).swap_remove(name),
+                None => self.generated(sources).into_iter().find(|(n, _)| *n == name).map(|(_, v)| v),
             },
         }
     }
@@ -348,6 +378,7 @@ mod tests {
             logins: 0,
             ip: 0,
             blocked: None,
+            odd: true,
             document: None,
         }
     }

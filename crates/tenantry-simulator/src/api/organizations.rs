@@ -26,7 +26,8 @@ fn known(tenant: &Tenant, call: &Call<'_>) -> Result<String, ApiError> {
     tenant.organizations.contains_key(id).then(|| id.to_owned()).ok_or_else(inexistent)
 }
 
-const PARAMETERS: &[&str] = &["page", "per_page", "include_totals", "from", "take", "sort", "q"];
+const PARAMETERS: &[&str] =
+    &["page", "per_page", "include_totals", "from", "take", "sort", "q", "include_client_association_for"];
 
 pub(crate) fn list(tenant: &mut Tenant, call: &Call<'_>) -> Outcome {
     call.only(PARAMETERS)?;

@@ -245,6 +245,7 @@ pub(crate) fn create(tenant: &mut Tenant, call: &Call<'_>) -> Outcome {
         logins: 0,
         ip: 0,
         blocked,
+        odd: true,
         document: Some(Box::new(document)),
     };
     let shown = user.render(&tenant.users.sources);
@@ -397,6 +398,7 @@ fn restore(tenant: &mut Tenant, identity: &mut Value, provider: &str, local: &st
         logins: 0,
         ip: 0,
         blocked: None,
+        odd: true,
         document: Some(Box::new(document)),
     };
     tenant.add_user(user, now);

@@ -59,6 +59,7 @@ pub(crate) fn user(sources: &[Source], source: u16, number: u32, created: i64, r
         logins: 0,
         ip: 0,
         blocked: None,
+        odd: true,
         document: None,
     }
 }
@@ -77,6 +78,7 @@ pub(super) fn users(tenant: &mut Tenant) {
             (pick_source(tenant.users.sources.len(), &mut random), start - age.max(60_000))
         };
         let mut user = user(&tenant.users.sources, source, number, created, &mut random);
+        user.odd = tenant.config.oddities;
         if number >= tied {
             visited(&mut user, start, &mut random);
         }
