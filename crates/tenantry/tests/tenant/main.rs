@@ -6,8 +6,8 @@ mod world;
 
 use std::collections::BTreeSet;
 
-use serde_json::json;
-use tenantry_simulator::{Churn, Config, Plan};
+use serde_json::{Value, json};
+use tenantry_simulator::{Config, Plan};
 
 use tables::{Held, Holding};
 use world::World;
@@ -34,54 +34,69 @@ fn large() -> Config {
 
 /// A small tenant of every kind of entity.
 fn small() -> Config {
-    Config { seed: 7, users: 300, tied_users: 40, logs: 1_500, organizations: 12, clients: 25, plan: Plan::Unlimited, ..quick() }
+    Config {
+        seed: 7,
+        users: 300,
+        tied_users: 40,
+        logs: 1_500,
+        organizations: 12,
+        clients: 25,
+        plan: Plan::Unlimited,
+        ..quick()
+    }
 }
 
 /// Without the waits that the real thing has.
 fn quick() -> Config {
-    Config { export_micros: 0, search_lag_micros: 0, log_lag_micros: 0, log_own_traffic: false, ..Config::default() }
+    Config {
+        export_micros: 0,
+        search_lag_micros: 0,
+        log_lag_micros: 0,
+        log_own_traffic: false,
+        ..Config::default()
+    }
 }
 
 /// Something of every kind made, changed and taken.
-fn churn(seed: u64, times: u32) -> Churn {
-    Churn {
-        seed,
-        users_created: 9 * times,
-        users_updated: 14 * times,
-        users_deleted: 5 * times,
-        users_linked: times,
-        logins: 60 * times,
-        clients_created: 2 * times,
-        clients_updated: 3 * times,
-        clients_deleted: times,
-        client_grants_created: 2 * times,
-        client_grants_updated: times,
-        client_grants_deleted: times,
-        connections_created: 2 * times,
-        connections_updated: times,
-        connections_deleted: times,
-        connection_clients_changed: 4 * times,
-        organizations_created: 2 * times,
-        organizations_updated: 2 * times,
-        organizations_deleted: times,
-        members_added: 5 * times,
-        members_removed: 3 * times,
-        resource_servers_created: times,
-        resource_servers_updated: times,
-        resource_servers_deleted: times,
-        roles_created: 2 * times,
-        roles_updated: times,
-        roles_deleted: times,
-        actions_created: 2 * times,
-        actions_updated: times,
-        actions_deployed: times,
-        actions_deleted: times,
-        log_streams_created: times,
-        log_streams_updated: times,
-        log_streams_deleted: times,
-        grants_created: 3 * times,
-        grants_deleted: 2 * times,
-    }
+fn churn(seed: u64, times: u32) -> Value {
+    json!({
+        "seed": seed,
+        "users_created": 9 * times,
+        "users_updated": 14 * times,
+        "users_deleted": 5 * times,
+        "users_linked": times,
+        "logins": 60 * times,
+        "clients_created": 2 * times,
+        "clients_updated": 3 * times,
+        "clients_deleted": times,
+        "client_grants_created": 2 * times,
+        "client_grants_updated": times,
+        "client_grants_deleted": times,
+        "connections_created": 2 * times,
+        "connections_updated": times,
+        "connections_deleted": times,
+        "connection_clients_changed": 4 * times,
+        "organizations_created": 2 * times,
+        "organizations_updated": 2 * times,
+        "organizations_deleted": times,
+        "members_added": 5 * times,
+        "members_removed": 3 * times,
+        "resource_servers_created": times,
+        "resource_servers_updated": times,
+        "resource_servers_deleted": times,
+        "roles_created": 2 * times,
+        "roles_updated": times,
+        "roles_deleted": times,
+        "actions_created": 2 * times,
+        "actions_updated": times,
+        "actions_deployed": times,
+        "actions_deleted": times,
+        "log_streams_created": times,
+        "log_streams_updated": times,
+        "log_streams_deleted": times,
+        "grants_created": 3 * times,
+        "grants_deleted": 2 * times,
+    })
 }
 
 #[test]
@@ -141,7 +156,9 @@ fn a_key_that_returns_is_no_longer_deleted() {
     let world = World::start(small());
     world.sync();
     let (organization, member) = world.a_membership();
-    let membership = |held: &tables::Tables| held["organization_member"][&vec![organization.clone(), member.clone()]].clone();
+    let membership = |held: &tables::Tables| {
+        held["organization_member"][&vec![organization.clone(), member.clone()]].clone()
+    };
     let path = format!("/organizations/{organization}/members");
     let body = json!({ "members": [member] });
     world.manage("DELETE", &path, &body);
@@ -161,7 +178,8 @@ fn tables_that_are_not_selected_stay_as_they_are() {
     assert_eq!(report["tables"].as_array().map(Vec::len), Some(1), "{report}");
     let held = world.tables();
     assert!(!held["client_callback"].is_empty());
-    let filled: BTreeSet<_> = held.iter().filter(|(_, rows)| !rows.is_empty()).map(|(table, _)| *table).collect();
+    let filled: BTreeSet<_> =
+        held.iter().filter(|(_, rows)| !rows.is_empty()).map(|(table, _)| *table).collect();
     assert_eq!(filled, BTreeSet::from(["client_callback"]));
     let report = world.sync_with(&["--select", "organization_member"]);
     assert_eq!(report["outcome"], "done", "{report}");
@@ -172,7 +190,10 @@ fn tables_that_are_not_selected_stay_as_they_are() {
 #[test]
 fn a_missing_scope_skips_its_tables_names_it_and_lets_the_rest_arrive() {
     let scopes = |without: &str| {
-        let all = tenantry_replication::catalog::CATALOG.streams.iter().filter_map(|stream| stream.endpoint.as_ref());
+        let all = tenantry_replication::catalog::CATALOG
+            .streams
+            .iter()
+            .filter_map(|stream| stream.endpoint.as_ref());
         all.map(|endpoint| endpoint.scope.to_owned()).filter(|scope| scope != without).collect::<Vec<_>>()
     };
     let world = World::start(Config { scopes: Some(scopes("read:grants")), ..small() });
@@ -195,7 +216,7 @@ fn a_missing_scope_skips_its_tables_names_it_and_lets_the_rest_arrive() {
 }
 
 /// The report's counts are those of the tables.
-fn assert_counts(report: &serde_json::Value, before: &tables::Tables, after: &tables::Tables) {
+fn assert_counts(report: &Value, before: &tables::Tables, after: &tables::Tables) {
     for table in report["tables"].as_array().unwrap() {
         let name = table["table"].as_str().unwrap();
         let (before, after) = (&before[name], &after[name]);

@@ -7,7 +7,7 @@ use arrow_array::types::{Int64Type, TimestampMicrosecondType};
 use arrow_array::{Array as _, ArrayRef, RecordBatch};
 use arrow_schema::{DataType, TimeUnit};
 use tenantry_oracle::{Cell, Row, show_micros};
-use tenantry_replication::catalog::{CATALOG, Replication, system};
+use tenantry_replication::catalog::{CATALOG, Replication, Table, system};
 
 /// One row as the destination holds it.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,7 +29,8 @@ pub(crate) enum Holding<'a> {
 
 /// Reads all tables of a destination. Two rows with one key are an error.
 pub(crate) async fn read(url: &str) -> Tables {
-    let options = tenantry_destinations::Options { access: tenantry_destinations::Access::Read, ..Default::default() };
+    let options =
+        tenantry_destinations::Options { access: tenantry_destinations::Access::Read, ..Default::default() };
     let destination = tenantry_destinations::open(url, options).await.unwrap();
     let mut tables = Tables::new();
     for table in CATALOG.tables() {
@@ -44,7 +45,11 @@ pub(crate) async fn read(url: &str) -> Tables {
             );
             for at in 0..batch.num_rows() {
                 let held = held(table, batch, at);
-                let key = table.key.iter().map(|name| held.row[name].clone().unwrap_or_else(|| "\0".to_owned())).collect();
+                let key = table
+                    .key
+                    .iter()
+                    .map(|name| held.row[name].clone().unwrap_or_else(|| "\0".to_owned()))
+                    .collect();
                 assert!(rows.insert(key, held).is_none(), "{}: two rows with one key", table.name);
             }
         }
@@ -52,7 +57,23 @@ pub(crate) async fn read(url: &str) -> Tables {
     tables
 }
 
-fn held(table: &'static tenantry_replication::catalog::Table, batch: &RecordBatch, at: usize) -> Held {
+/// The projection under the catalog's merge keys, in their order. No two of its rows may fall together there.
+pub(crate) fn keyed_as_ours(truth: tenantry_oracle::Tables) -> tenantry_oracle::Tables {
+    let keyed = |(name, rows): (&'static str, tenantry_oracle::Rows)| {
+        let table = CATALOG.table(name).unwrap();
+        let count = rows.len();
+        let rows: tenantry_oracle::Rows = rows.into_values().map(|row| (key(table, &row), row)).collect();
+        assert_eq!(rows.len(), count, "{name}: the merge key collapses rows");
+        (name, rows)
+    };
+    truth.into_iter().map(keyed).collect()
+}
+
+fn key(table: &Table, row: &Row) -> Vec<String> {
+    table.key.iter().map(|name| row[name].clone().unwrap_or_else(|| "\0".to_owned())).collect()
+}
+
+fn held(table: &'static Table, batch: &RecordBatch, at: usize) -> Held {
     let cell = |name: &str| cell(batch.column_by_name(name).unwrap(), at);
     Held {
         row: table.data_columns().map(|column| (column.name, cell(column.name))).collect(),
@@ -70,7 +91,9 @@ fn cell(array: &ArrayRef, at: usize) -> Cell {
         DataType::Utf8View => array.as_string_view().value(at).to_owned(),
         DataType::Boolean => array.as_boolean().value(at).to_string(),
         DataType::Int64 => array.as_primitive::<Int64Type>().value(at).to_string(),
-        DataType::Timestamp(TimeUnit::Microsecond, _) => show_micros(array.as_primitive::<TimestampMicrosecondType>().value(at)),
+        DataType::Timestamp(TimeUnit::Microsecond, _) => {
+            show_micros(array.as_primitive::<TimestampMicrosecondType>().value(at))
+        }
         other => panic!("no column is of type {other}"),
     })
 }
@@ -91,18 +114,29 @@ pub(crate) fn compare(truth: &tenantry_oracle::Tables, held: &Tables, before: Ho
             assert!(!held.deleted, "{table} {key:?} lives and is marked deleted");
             assert_row(table, key, row, &held.row);
             if let Holding::Before(truth, tables) = before {
-                let unchanged = truth[table].get(key) == Some(row) && tables[table].get(key).is_some_and(|old| !old.deleted);
+                let unchanged = truth[table].get(key) == Some(row)
+                    && tables[table].get(key).is_some_and(|old| !old.deleted);
                 let rewritten = tables[table].get(key).is_none_or(|old| old.synced != held.synced);
-                assert_eq!(rewritten, !unchanged, "{table} {key:?}: a row is rewritten if and only if it changed");
+                assert_eq!(
+                    rewritten, !unchanged,
+                    "{table} {key:?}: a row is rewritten if and only if it changed"
+                );
             }
         }
         for (key, held) in rows.iter().filter(|(key, _)| !expected.contains_key(*key)) {
-            let Holding::Before(truth, tables) = before else { panic!("{table} {key:?} is not in the tenant") };
-            let old = tables[table].get(key).unwrap_or_else(|| panic!("{table} {key:?} was never in the tenant"));
+            let Holding::Before(truth, tables) = before else {
+                panic!("{table} {key:?} is not in the tenant")
+            };
+            let old =
+                tables[table].get(key).unwrap_or_else(|| panic!("{table} {key:?} was never in the tenant"));
             assert_eq!(held.deleted, !only_grows(table), "{table} {key:?} is gone from the tenant");
             assert_eq!(held.row, old.row, "{table} {key:?}: a tombstone keeps its last values");
             let moved = held.synced != old.synced;
-            assert_eq!(moved, truth[table].contains_key(key) && held.deleted, "{table} {key:?}: only a new tombstone moves its sync time");
+            assert_eq!(
+                moved,
+                truth[table].contains_key(key) && held.deleted,
+                "{table} {key:?}: only a new tombstone moves its sync time"
+            );
         }
     }
 }

@@ -2,11 +2,11 @@
 
 use std::process::Command;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tenantry_oracle::Tenant;
 use tenantry_simulator::server::{self, Server, wall_clock};
-use tenantry_simulator::{CLIENT_ID, CLIENT_SECRET, Churn, Config, Request, Simulation};
+use tenantry_simulator::{CLIENT_ID, CLIENT_SECRET, Config, Request, Simulation};
 use tokio::runtime::Runtime;
 
 use crate::tables::{self, Tables};
@@ -32,11 +32,19 @@ impl World {
     /// What the tenant holds now, projected to tables.
     pub(crate) fn truth(&self) -> tenantry_oracle::Tables {
         let truth = self.server.simulation().lock().unwrap().truth();
-        tenantry_oracle::project(&Tenant::from_dump(&truth))
+        tables::keyed_as_ours(tenantry_oracle::project(&Tenant::from_dump(&truth)))
     }
 
-    pub(crate) fn churn(&self, churn: &Churn) {
-        self.server.simulation().lock().unwrap().churn(churn, wall_clock() + self.offset);
+    /// Changes the tenant at random, and lets a minute pass: the last events of a churn lie a little ahead of it.
+    pub(crate) fn churn(&self, churn: &Value) {
+        self.control("churn", churn);
+        self.control("clock", &json!({ "advance_seconds": 60 }));
+    }
+
+    fn control(&self, what: &str, body: &Value) {
+        let request = Request::new("POST", &format!("/__sim/{what}")).json(body);
+        let response = self.server.simulation().lock().unwrap().handle(&request, wall_clock() + self.offset);
+        assert_eq!(response.status, 200, "{what}: {}", response.json());
     }
 
     /// Runs `tenantry sync --json`, which must not fail, and gives its report.
@@ -77,11 +85,12 @@ impl World {
         let simulation = self.server.simulation();
         let mut simulation = simulation.lock().unwrap();
         let now = wall_clock() + self.offset;
-        let credentials = serde_json::json!({ "grant_type": "client_credentials", "client_id": CLIENT_ID, "client_secret": CLIENT_SECRET,
+        let credentials = json!({ "grant_type": "client_credentials", "client_id": CLIENT_ID, "client_secret": CLIENT_SECRET,
             "audience": format!("{}/api/v2/", self.server.url()) });
         let token = simulation.handle(&Request::new("POST", "/oauth/token").json(&credentials), now).json();
         let request = Request::new(method, &format!("/api/v2{path}")).json(body);
-        let request = request.header("authorization", &format!("Bearer {}", token["access_token"].as_str().unwrap()));
+        let request =
+            request.header("authorization", &format!("Bearer {}", token["access_token"].as_str().unwrap()));
         let response = simulation.handle(&request, now);
         assert!(response.status < 300, "{method} {path}: {} {}", response.status, response.json());
     }
@@ -90,7 +99,8 @@ impl World {
     pub(crate) fn a_membership(&self) -> (String, String) {
         let truth = self.server.simulation().lock().unwrap().truth();
         let tenant = Tenant::from_dump(&truth);
-        let (organization, members) = tenant.organization_members.iter().find(|(_, members)| !members.is_empty()).unwrap();
+        let (organization, members) =
+            tenant.organization_members.iter().find(|(_, members)| !members.is_empty()).unwrap();
         (organization.clone(), members[0].clone())
     }
 
