@@ -6,6 +6,7 @@
 
 use crate::api::{Body, Call, Caller, Object};
 use crate::http::{Query, Request, decode, encode};
+use crate::limits::Standing;
 use crate::tenant::Tenant;
 use crate::users::{Source, User};
 use serde_json::{Value, json};
@@ -151,4 +152,20 @@ pub(crate) fn deleted(tenant: &mut Tenant, user: &User, now: i64) {
     });
     fields.extend(more.as_object().cloned().unwrap_or_default());
     tenant.emit("sdu", now, fields);
+}
+
+/// Writes that a limit was hit.
+pub(crate) fn limited(tenant: &mut Tenant, standing: Standing, now: i64) {
+    let bucket = if standing.global { "mgmt-global" } else { "mgmt-endpoint" };
+    let fields = json!({
+        "description": "You passed the limit of allowed calls to the Management API with the given user.",
+        "client_id": crate::CLIENT_ID,
+        "client_name": "Warehouse Replication",
+        "user_agent": "Other 0.0.0 / Other 0.0.0",
+        "details": { "limit": { "bucket": bucket, "global": standing.global, "size": standing.limit } },
+        "tenant_name": tenant.config.tenant,
+    });
+    if let Value::Object(fields) = fields {
+        tenant.emit("api_limit", now, fields);
+    }
 }

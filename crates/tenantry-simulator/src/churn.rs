@@ -488,15 +488,33 @@ impl Run<'_> {
     }
 }
 
-/// Plays acts of random users, a few milliseconds apart; logins change the users.
+/// Of a thousand acts, how many are the first login of a social user whom the tenant did not know.
+const NEWCOMERS_PER_MILLE: u64 = 15;
+
+/// Plays acts of random users until so many logins have happened; logins change the users, and now and then the
+/// first login of a social user makes it, with no other event to tell.
 pub(crate) fn logins(tenant: &mut Tenant, count: u32, seed: u64, now: i64) -> Value {
     let mut random = Random::derive(seed ^ now as u64, "logins");
     let cast = Cast::of(tenant);
-    let (mut acts, mut logins) = (0, 0);
+    let (mut acts, mut logins, mut newcomers) = (0, 0, 0);
+    let social = tenant
+        .users
+        .sources
+        .iter()
+        .position(|s| s.is_social() && tenant.connections.contains_key(&s.connection_id));
     while logins < count {
         let at = random.below(u64::from(tenant.users.next_slot())) as Slot;
-        let Some(slot) = tenant.users.at_or_after(at) else { break };
-        let act = Act::draw(&mut random);
+        let Some(mut slot) = tenant.users.at_or_after(at) else { break };
+        let mut act = Act::draw(&mut random);
+        if let Some(social) = social.filter(|_| random.chance(NEWCOMERS_PER_MILLE)) {
+            let number = tenant.users.next_slot();
+            let mut user =
+                people::user(&tenant.users.sources, social as u16, number, now / 1000, &mut random);
+            user.odd = tenant.config.oddities;
+            slot = tenant.add_user(user, now);
+            act = Act::SignUp;
+            newcomers += 1;
+        }
         let stage = Stage { tenant, cast: &cast, slot, at: now / 1000 };
         let events = stage.play(act, &mut random);
         for event in events {
@@ -513,7 +531,7 @@ pub(crate) fn logins(tenant: &mut Tenant, count: u32, seed: u64, now: i64) -> Va
         }
         acts += 1;
     }
-    json!({ "logins": logins, "acts": acts })
+    json!({ "logins": logins, "acts": acts, "new_users": newcomers })
 }
 
 /// Imports users into the first database connection: one timestamp, one `sui`.

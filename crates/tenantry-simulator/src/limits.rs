@@ -116,6 +116,8 @@ pub(crate) struct Standing {
     pub(crate) remaining: i64,
     /// Unix seconds.
     pub(crate) reset: i64,
+    /// Whether it is the tenant-wide bucket.
+    pub(crate) global: bool,
 }
 
 /// All buckets of a tenant.
@@ -143,20 +145,21 @@ impl Limits {
         }
         let empty = limited.iter().find(|g| self.buckets[g].remaining() == 0);
         if let Some(empty) = empty {
-            return Err(standing(&self.buckets[empty]));
+            return Err(standing(*empty, &self.buckets[empty]));
         }
         for group in &limited {
             if let Some(bucket) = self.buckets.get_mut(group) {
                 bucket.level -= bucket.rate.micros;
             }
         }
-        let scarcest = limited.iter().map(|g| &self.buckets[g]).min_by_key(|b| b.remaining());
-        Ok(scarcest.map(standing))
+        let scarcest = limited.iter().min_by_key(|g| self.buckets[g].remaining());
+        Ok(scarcest.map(|g| standing(*g, &self.buckets[g])))
     }
 }
 
-fn standing(bucket: &Bucket) -> Standing {
-    Standing { limit: bucket.rate.burst, remaining: bucket.remaining(), reset: bucket.reset() }
+fn standing(group: Group, bucket: &Bucket) -> Standing {
+    let global = group == Group::Global;
+    Standing { limit: bucket.rate.burst, remaining: bucket.remaining(), reset: bucket.reset(), global }
 }
 
 #[cfg(test)]
@@ -169,7 +172,7 @@ mod tests {
         let start = 1_000 * SECOND;
         assert_eq!(
             limits.take(Group::Users, start),
-            Ok(Some(Standing { limit: 2, remaining: 1, reset: 1_001 }))
+            Ok(Some(Standing { limit: 2, remaining: 1, reset: 1_001, global: true }))
         );
         assert_eq!(limits.take(Group::Logs, start).map(|s| s.map(|s| s.remaining)), Ok(Some(0)));
         assert!(limits.take(Group::Users, start).is_err());

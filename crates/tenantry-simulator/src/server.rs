@@ -9,6 +9,7 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::State;
 use axum::http::{HeaderName, HeaderValue, StatusCode};
+use futures::StreamExt;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -112,6 +113,15 @@ async fn hold(milliseconds: u64) {
     tokio::time::sleep(Duration::from_millis(milliseconds)).await;
 }
 
+/// Some bytes, a moment for them to go out, and the end of the connection.
+fn cut_short(kept: Vec<u8>) -> impl futures::Stream<Item = std::io::Result<Vec<u8>>> {
+    let broken = async {
+        hold(20).await;
+        Err(std::io::Error::other("the connection was cut as ordered"))
+    };
+    futures::stream::iter([Ok(kept)]).chain(futures::stream::once(broken))
+}
+
 async fn send(response: Response) -> axum::response::Response {
     let hint = |name: &str| response.header_value(name).and_then(|v| v.parse::<u64>().ok());
     let (delay, cut) = (hint(HINT_DELAY), hint(HINT_CUT));
@@ -124,8 +134,7 @@ async fn send(response: Response) -> axum::response::Response {
         Some(bytes) => {
             let mut kept = response.body;
             kept.truncate(bytes as usize);
-            let broken = std::io::Error::other("the connection was cut as ordered");
-            Body::from_stream(futures::stream::iter([Ok(kept), Err(broken)]))
+            Body::from_stream(cut_short(kept))
         }
     };
     let mut answer = axum::response::Response::new(body);

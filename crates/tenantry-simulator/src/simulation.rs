@@ -11,7 +11,7 @@ use crate::control;
 use crate::http::{Request, Response};
 use crate::limits::{Group, Standing};
 use crate::tenant::Tenant;
-use crate::{exports, seed, time, token};
+use crate::{audit, exports, seed, time, token};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
@@ -25,13 +25,15 @@ pub struct Simulation {
     /// What `/__sim/clock` has added to the caller's clock, microseconds.
     pub(crate) offset: i64,
     now: i64,
+    /// The minute in which a refusal was last logged.
+    limit_logged: Option<i64>,
 }
 
 impl Simulation {
     /// Generates a tenant. The same configuration gives the same bytes.
     pub fn new(config: Config) -> Self {
         let now = config.start;
-        Self { tenant: seed::tenant(config), counters: Counters::new(), offset: 0, now }
+        Self { tenant: seed::tenant(config), counters: Counters::new(), offset: 0, now, limit_logged: None }
     }
 
     /// The tenant's time at creation, microseconds UTC.
@@ -98,13 +100,27 @@ impl Simulation {
     fn limited(&mut self, group: Group, now: i64, answer: impl FnOnce(&mut Self) -> Response) -> Response {
         let (mut response, standing) = match self.tenant.limits.take(group, now) {
             Ok(standing) => (answer(self), standing),
-            Err(standing) => {
-                let error = ApiError::new(429, "Global limit has been reached", Some("too_many_requests"));
-                (render(Err(error)), Some(standing))
-            }
+            Err(standing) => (self.too_many(standing, now), Some(standing)),
         };
         if let Some(standing) = standing {
             response.headers.extend(limit_headers(standing));
+        }
+        response
+    }
+
+    /// The refusal, which the tenant's owner can read in the log, once a minute.
+    fn too_many(&mut self, standing: Standing, now: i64) -> Response {
+        let error = ApiError::new(429, "Global limit has been reached", Some("too_many_requests"));
+        let mut response = render(Err(error));
+        if !standing.global {
+            // Only buckets of single endpoints say how long to wait.
+            let wait = (standing.reset - now.div_euclid(time::SECOND)).max(1);
+            response.headers.push(("retry-after".into(), wait.to_string()));
+        }
+        let minute = now.div_euclid(60 * time::SECOND);
+        if self.limit_logged != Some(minute) && self.tenant.config.log_own_traffic {
+            self.limit_logged = Some(minute);
+            audit::limited(&mut self.tenant, standing, now);
         }
         response
     }

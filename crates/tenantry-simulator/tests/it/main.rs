@@ -1,0 +1,14 @@
+//! What a simulated tenant must do, shown through the front door: requests in, responses out, on a virtual clock.
+
+mod cascades;
+mod churn;
+mod exports;
+mod generated;
+mod limits;
+mod logs;
+mod paging;
+mod scopes;
+mod search;
+mod server;
+mod shapes;
+mod support;
