@@ -10,6 +10,7 @@ use crate::http::{Request, Response};
 use crate::simulation::{Counters, Simulation, counted};
 use crate::tenant::Tenant;
 use crate::time::SECOND;
+use crate::traffic;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
@@ -190,22 +191,23 @@ impl Simulation {
         dump(&mut self.tenant, now)
     }
 
-    /// Changes entities of every kind at random, at `now` (microseconds); says what was done.
+    /// Changes entities of every kind at random, at the tenant's time `now` (see [`Simulation::now`]); says what
+    /// was done.
     pub fn churn(&mut self, churn: &Churn, now: i64) -> Value {
         let now = self.tick(now - self.offset);
         churn::apply(&mut self.tenant, churn, now)
     }
 
-    /// Lets random users log in, one every few milliseconds from `now` (microseconds) on.
+    /// Lets random users act until `count` of them have logged in, at the tenant's time `now`.
     pub fn logins(&mut self, count: u32, seed: u64, now: i64) -> Value {
         let now = self.tick(now - self.offset);
-        churn::logins(&mut self.tenant, count, seed, now)
+        traffic::logins(&mut self.tenant, count, seed, now)
     }
 
-    /// Imports users in bulk: all with one timestamp, and nothing in the log but one `sui`.
+    /// Imports users in bulk at the tenant's time `now`: all with one timestamp, and one `sui` in the log.
     pub fn import(&mut self, count: u32, seed: u64, now: i64) -> Value {
         let now = self.tick(now - self.offset);
-        churn::import(&mut self.tenant, count, seed, now)
+        traffic::import(&mut self.tenant, count, seed, now)
     }
 
     /// Requests since creation or the last reset, as `GET /__sim/stats` gives them.

@@ -180,7 +180,7 @@ impl Stage<'_> {
             Some((user, _)) if user.ip != 0 && !random.chance(150) => user.ip,
             _ => random.next(),
         };
-        object(json!({
+        let mut fields = object(json!({
             "description": "",
             "client_id": client,
             "client_name": name,
@@ -190,7 +190,11 @@ impl Stage<'_> {
             "hostname": self.cast.hostname,
             "tenant_name": self.tenant.config.tenant,
             "$event_schema": { "version": "1.0.0" },
-        }))
+        }));
+        if random.chance(400) {
+            fields.insert("auth0_client".into(), json!({ "name": "auth0-spa-js", "version": "2.4.1" }));
+        }
+        fields
     }
 
     /// Lays over an event who it is about and where that user signs in.

@@ -7,7 +7,8 @@
 //!
 //! The tour: `config` says what a tenant is made of, `seed` generates it, `tenant` holds it, `api` answers the
 //! Management API, `token` the token endpoint, `exports` the download of export files, `control` the `/__sim`
-//! routes that tests drive the tenant with, `churn` changes it at random.
+//! routes that tests drive the tenant with, `churn` changes it
+//! at random, `traffic` lets people log in.
 //!
 //! It is no identity provider: nobody can log in, and tokens prove nothing to anyone else.
 
@@ -35,6 +36,7 @@ mod stats;
 mod tenant;
 mod time;
 mod token;
+mod traffic;
 mod users;
 
 pub use churn::Churn;

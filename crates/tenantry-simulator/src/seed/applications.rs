@@ -123,6 +123,12 @@ fn vary(row: &mut Object, n: usize, random: &mut Random) {
     if random.chance(100) {
         row.insert("is_first_party".into(), false.into());
     }
+    if random.chance(360) {
+        row.insert("allowed_clients".into(), json!([]));
+        row.insert("client_aliases".into(), json!([]));
+        let off = json!({ "apple": { "enabled": false }, "facebook": { "enabled": false } });
+        row.insert("native_social_login".into(), off);
+    }
     if random.chance(300) {
         row.shift_remove("cross_origin_authentication");
     }
