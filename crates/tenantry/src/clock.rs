@@ -6,7 +6,7 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
-use tenantry_replication::clock::{Clock, MICROS_PER_SECOND, Micros};
+use tenantry_replication::clock::{Clock, Micros};
 
 /// Time as the operating system tells it.
 #[derive(Debug, Clone, Copy)]
@@ -48,14 +48,6 @@ impl Clock for SystemClock {
         bits as f64 / (1_u64 << 53) as f64
     }
 }
-
-/// Midnight that began this day, UTC: simulated tenants start there, so that one made twice on a day is the same.
-pub(crate) fn today() -> Micros {
-    let now = SystemClock::new().now();
-    now - now.rem_euclid(MICROS_PER_DAY)
-}
-
-const MICROS_PER_DAY: i64 = 86_400 * MICROS_PER_SECOND;
 
 fn micros(duration: Duration) -> Micros {
     Micros::try_from(duration.as_micros()).unwrap_or(Micros::MAX)

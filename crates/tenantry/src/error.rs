@@ -257,15 +257,19 @@ impl From<SyncError> for CommandError {
 
 /// The name among `known` that `name` is most likely a misspelling of.
 pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let close = |candidate: &&str| strsim::jaro_winkler(name, candidate);
+    let likeness = |candidate: &str| match strsim::osa_distance(name, candidate) {
+        // One slip of the fingers, however short the name.
+        0 | 1 => 1.0,
+        _ => strsim::jaro_winkler(name, candidate),
+    };
     known
         .into_iter()
-        .filter(|candidate| close(candidate) > NEARNESS_MIN)
-        .max_by(|left, right| close(left).total_cmp(&close(right)).then_with(|| right.cmp(left)))
+        .filter(|candidate| likeness(candidate) > LIKENESS_MIN)
+        .max_by(|left, right| likeness(left).total_cmp(&likeness(right)).then_with(|| right.cmp(left)))
 }
 
-/// Similarity from which on a name is suggested (1 is equal).
-const NEARNESS_MIN: f64 = 0.8;
+/// Likeness from which on a name is suggested (1 is equal).
+const LIKENESS_MIN: f64 = 0.8;
 
 /// `did you mean …?` where a known name is near.
 pub(crate) fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
@@ -332,6 +336,7 @@ mod tests {
     #[test]
     fn suggests_only_what_is_near() {
         assert_eq!(nearest("domian", ["domain", "audience"]), Some("domain"));
+        assert_eq!(nearest("tga", ["scope", "tag"]), Some("tag"));
         assert_eq!(nearest("zzz", ["domain", "audience"]), None);
     }
 }

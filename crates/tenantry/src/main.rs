@@ -11,6 +11,7 @@ mod replicate;
 mod report;
 mod selection;
 mod signals;
+mod simulated;
 mod terminal;
 mod wiring;
 

@@ -20,6 +20,9 @@ use crate::terminal::progress::Progress;
 /// How long a run that was told to stop may take to note that down.
 const FAREWELL: Duration = Duration::from_millis(1500);
 
+/// How long a run may say nothing before the first event.
+const SILENCE: Duration = Duration::from_secs(5);
+
 /// What a run is between.
 pub(crate) struct Ends {
     pub(crate) source: Arc<dyn Source>,
@@ -38,10 +41,17 @@ pub(crate) async fn replicate(ends: &Ends, options: &Options) -> Result<Report, 
         observer: Arc::clone(&progress) as _,
     };
     let started_at = ends.clock.now();
-    let run = sync(&edges, &CATALOG, options);
+    let say_if_slow = async {
+        ends.clock.sleep(SILENCE).await;
+        if progress.is_silent() {
+            terminal::message("still waiting for the tenant's first answer");
+        }
+        std::future::pending::<()>().await;
+    };
     let outcome = tokio::select! {
-        outcome = run => Some(outcome),
+        outcome = sync(&edges, &CATALOG, options) => Some(outcome),
         () = signals.first() => None,
+        () = say_if_slow => None,
     };
     progress.clear();
     match outcome {

@@ -5,10 +5,12 @@
 use std::sync::Arc;
 
 use tenantry_destinations::{Access, BUILT_IN, Language, Options};
+use tenantry_replication::catalog::{CATALOG, Replication, Stream};
 use tenantry_replication::clock::Clock;
 use tenantry_replication::destination::Destination;
-use tenantry_replication::source::Source;
+use tenantry_replication::error::{SourceErrorKind, SourceResult};
 use tenantry_replication::source::auth0::{Algorithm, Auth0, Credentials, Domain, Secret, Settings};
+use tenantry_replication::source::{self, Source};
 
 use crate::config::{Config, settings};
 use crate::error::{CommandError, Exit, did_you_mean};
@@ -23,6 +25,26 @@ pub(crate) struct Tenant {
     pub(crate) means: &'static str,
     /// The tenant itself. Nothing is sent before it is asked for something.
     pub(crate) source: Arc<dyn Source>,
+}
+
+impl Tenant {
+    /// What the token allows. Getting one proves that it works; one that came ready is tried out on a list.
+    pub(crate) async fn connect(&self) -> SourceResult<source::Access> {
+        let access = self.source.connect().await?;
+        let is_list =
+            |stream: &&Stream| stream.endpoint.is_some() && stream.replication == Replication::FullTable;
+        if let (None, Some(stream)) = (&self.client_id, CATALOG.streams.iter().find(is_list)) {
+            let mut pages =
+                self.source.open(source::Read { stream, parents: Vec::new(), from: None, since: None });
+            match pages.next().await {
+                // A scope that is missing is told with the others.
+                Ok(_) => {}
+                Err(error) if error.kind == SourceErrorKind::ScopeMissing => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(access)
+    }
 }
 
 /// The tenant that the configuration names.

@@ -3,11 +3,13 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
 use serde_json::json;
 use tenantry_destinations::Access;
 use tenantry_replication::catalog::CATALOG;
+use tenantry_replication::clock::Clock as _;
 use tenantry_replication::source;
 
 use crate::cli::DestinationArgs;
@@ -19,10 +21,12 @@ use crate::{report, terminal};
 
 /// Seconds that the tenant's clock and ours may differ before it is worth a word.
 const CLOCK_SECONDS_MAX: i64 = 60;
+/// How long the tenant may take to answer.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Check token, scopes, clock and destination before a run
 ///
-/// Says of each whether it is fine or what to do. Reads and writes no rows.
+/// Says of each whether it is fine or what to do. Reads no records and writes no rows; makes an empty destination where there is none.
 #[derive(Debug, Args)]
 pub(crate) struct CheckArgs {
     #[command(flatten)]
@@ -84,8 +88,9 @@ pub(crate) async fn run(args: &CheckArgs) -> CommandResult {
     if let Some(path) = config.path() {
         findings.push(Finding::new(Verdict::Fine, "configuration", format!("{} read", path.display())));
     }
-    match wiring::tenant(&config, Arc::new(SystemClock::new())) {
-        Ok(tenant) => check_tenant(&tenant, &mut findings).await,
+    let clock = Arc::new(SystemClock::new());
+    match wiring::tenant(&config, Arc::clone(&clock) as _) {
+        Ok(tenant) => check_tenant(&tenant, &clock, &mut findings).await,
         Err(error) => findings.push(Finding::error("token", &error)),
     }
     let url = config.destination(args.destination.destination.as_deref())?;
@@ -99,18 +104,28 @@ pub(crate) async fn run(args: &CheckArgs) -> CommandResult {
     Ok(exit)
 }
 
-async fn check_tenant(tenant: &Tenant, findings: &mut Vec<Finding>) {
-    match tenant.source.connect().await {
+async fn check_tenant(tenant: &Tenant, clock: &SystemClock, findings: &mut Vec<Finding>) {
+    let connected = tokio::select! {
+        connected = tenant.connect() => connected.map_err(CommandError::from),
+        () = clock.sleep(PATIENCE) => Err(no_answer(&tenant.domain)),
+    };
+    match connected {
         Ok(access) => {
             let application =
                 tenant.client_id.as_deref().map_or_else(String::new, |id| format!(" of application {id}"));
             let text = format!("{} accepts the {}{application}", tenant.domain, tenant.means);
             findings.push(Finding::new(Verdict::Fine, "token", text));
             findings.extend(scopes(&access, tenant.client_id.as_deref()));
-            findings.push(clock(access.clock_ahead_seconds));
+            findings.push(time(access.clock_ahead_seconds));
         }
-        Err(error) => findings.push(Finding::error("token", &error.into())),
+        Err(error) => findings.push(Finding::error("token", &error)),
     }
+}
+
+/// A run would go on trying; whoever checks wants to know.
+fn no_answer(domain: &str) -> CommandError {
+    let error = format!("{domain} did not answer within {} s", PATIENCE.as_secs());
+    CommandError::new(Exit::Incomplete, error).hint("check the network and AUTH0_DOMAIN")
 }
 
 /// A line for each scope that a table needs, and one for those that none needs.
@@ -158,7 +173,7 @@ fn count_scopes(number: usize) -> String {
     terminal::text::counted(number as u64, "scope")
 }
 
-fn clock(ahead_seconds: Option<i64>) -> Finding {
+fn time(ahead_seconds: Option<i64>) -> Finding {
     match ahead_seconds {
         None => Finding::new(Verdict::Look, "clock", "the tenant does not tell its time"),
         Some(seconds) if seconds.abs() > CLOCK_SECONDS_MAX => {
@@ -170,19 +185,21 @@ fn clock(ahead_seconds: Option<i64>) -> Finding {
     }
 }
 
-/// Opens what is there; a destination that is yet to be made is fine.
+/// Opens it as a run would: so it is known that it can be made, or written, and that nobody else holds it.
 async fn check_destination(config: &Config, url: &str) -> Finding {
-    let opened = match wiring::destination(config, url, Access::Read).await {
+    let opened = match wiring::destination(config, url, Access::Write).await {
         Ok(destination) => destination.state().await.map_err(CommandError::from),
         Err(error) => Err(error),
     };
     match opened {
         Ok(state) if state.last_run == 0 => {
-            Finding::new(Verdict::Fine, "destination", format!("{url} holds no run yet"))
+            Finding::new(Verdict::Fine, "destination", format!("{url} can be written; no run so far"))
         }
-        Ok(state) => {
-            Finding::new(Verdict::Fine, "destination", format!("{url} holds {} runs", state.last_run))
-        }
+        Ok(state) => Finding::new(
+            Verdict::Fine,
+            "destination",
+            format!("{url} can be written; {} so far", terminal::text::counted(state.last_run, "run")),
+        ),
         Err(error) => Finding::error("destination", &error),
     }
 }
@@ -289,9 +306,9 @@ mod tests {
 
     #[test]
     fn a_clock_that_is_off_is_worth_a_look() {
-        assert_eq!(clock(Some(-3)).verdict, Verdict::Fine);
-        assert_eq!(clock(Some(90)).text, "this machine's clock is 90 s behind the tenant's");
-        assert_eq!(clock(Some(-90)).text, "this machine's clock is 90 s ahead of the tenant's");
+        assert_eq!(time(Some(-3)).verdict, Verdict::Fine);
+        assert_eq!(time(Some(90)).text, "this machine's clock is 90 s behind the tenant's");
+        assert_eq!(time(Some(-90)).text, "this machine's clock is 90 s ahead of the tenant's");
     }
 
     #[test]

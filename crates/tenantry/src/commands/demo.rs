@@ -10,16 +10,16 @@ use tenantry_replication::catalog::{CATALOG, Example, Table};
 use tenantry_replication::destination::{Destination, TableSummary};
 use tenantry_replication::source::auth0::{Credentials, Domain, Secret, Settings};
 use tenantry_replication::sync::{Options, Report};
-use tenantry_simulator::{CLIENT_ID, CLIENT_SECRET, Config as Simulated, Plan, Simulation, server};
+use tenantry_simulator::{CLIENT_ID, CLIENT_SECRET, Config as Simulated, Plan};
 
 use crate::cli::DestinationArgs;
-use crate::clock::{self, SystemClock};
+use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::error::{CommandError, CommandResult, Exit};
 use crate::replicate::{Ends, replicate};
 use crate::terminal::table::{Align, TextTable};
 use crate::terminal::{self, ADVICE, FAINT, HEADING, paint, text, values};
-use crate::{report, wiring};
+use crate::{report, simulated, wiring};
 
 /// Queries that are shown.
 const QUERIES: usize = 3;
@@ -61,7 +61,7 @@ pub(crate) async fn run(args: &DemoArgs) -> CommandResult {
     let url = config.destination(args.destination.destination.as_deref())?;
     let destination = wiring::destination(&config, &url, Access::Write).await?;
     let clock = Arc::new(SystemClock::new());
-    let server = server::start(Simulation::new(simulated(args)), 0).await.map_err(CommandError::from)?;
+    let server = simulated::serve(tenant(args), 0).await.map_err(CommandError::from)?;
     let domain = Domain::parse(&server.url()).map_err(CommandError::usage)?;
     let credentials =
         Credentials::ClientSecret { client_id: CLIENT_ID.to_owned(), secret: Secret::new(CLIENT_SECRET) };
@@ -86,15 +86,17 @@ pub(crate) async fn run(args: &DemoArgs) -> CommandResult {
     Ok(report::exit(&report))
 }
 
-/// The tenant of this demo, without limits: nobody else has to share it.
-fn simulated(args: &DemoArgs) -> Simulated {
+/// The tenant of this demo, without limits: nobody else has to share it. It keeps no record of our own visits, so that a second one finds
+/// nothing new, and logs for a day longer than they reach back, so that none of them is gone.
+fn tenant(args: &DemoArgs) -> Simulated {
     Simulated {
         seed: args.seed,
         users: args.users,
         logs: args.logs,
         plan: Plan::Unlimited,
         export_micros: EXPORT_MICROS,
-        start: clock::today(),
+        retention_days: Some(Plan::Unlimited.retention_days() + 1),
+        log_own_traffic: false,
         ..Simulated::default()
     }
 }

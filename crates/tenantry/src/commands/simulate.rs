@@ -3,16 +3,16 @@
 use std::str::FromStr as _;
 
 use clap::Args;
-use tenantry_simulator::{CLIENT_ID, CLIENT_SECRET, Config, Plan, Simulation, server};
+use tenantry_simulator::{CLIENT_ID, CLIENT_SECRET, Config, Plan};
 
-use crate::clock;
 use crate::error::{CommandError, CommandResult, Exit};
 use crate::signals::Signals;
-use crate::terminal;
+use crate::{simulated, terminal};
 
 /// Serve a simulated tenant for other tools to read
 ///
-/// Answers like the Management API, on the loopback address alone, until it is interrupted. The same seed and numbers give the same tenant.
+/// Answers like the Management API, on the loopback address alone, until it is interrupted. Made again on the same day, the same seed and
+/// numbers give the same tenant.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  tenantry simulate --port 4010 --seed 1 --users 25000 --plan free")]
 pub(crate) struct SimulateArgs {
@@ -67,10 +67,9 @@ pub(crate) async fn run(args: &SimulateArgs) -> CommandResult {
         roles: args.size.roles,
         grants: args.size.grants,
         plan: Plan::from_str(&args.plan).map_err(CommandError::usage)?,
-        start: clock::today(),
         ..Config::default()
     };
-    let server = server::start(Simulation::new(config), args.port).await.map_err(|error| {
+    let server = simulated::serve(config, args.port).await.map_err(|error| {
         CommandError::usage(format!("listen on port {}: {error}", args.port))
             .hint("`--port 0` takes a free one")
     })?;

@@ -1,6 +1,7 @@
 //! `tenantry sql`: a read-only question to the destination.
 
 use clap::{Args, ValueEnum};
+use tenantry_replication::catalog::{CATALOG, schema, system};
 use tenantry_replication::error::DestinationErrorKind;
 
 use crate::cli::DestinationArgs;
@@ -14,10 +15,7 @@ use crate::wiring;
 /// Read-only: whatever would write, or reach outside of the destination, is refused. The tables stand in the schema `auth0`, what runs left
 /// behind in `_tenantry`.
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Examples:\n  tenantry sql \"select count(*) from auth0.users where not _fivetran_deleted\"\n  \
-    tenantry sql --format csv \"from auth0.roles\" > roles.csv"
-)]
+#[command(after_help = examples())]
 pub(crate) struct SqlArgs {
     /// The question
     #[arg(value_name = "QUERY")]
@@ -38,6 +36,17 @@ pub(crate) enum Format {
     Json,
     /// RFC 4180 with a heading; text that a spreadsheet would run as a formula gets a quote in front
     Csv,
+}
+
+/// Two questions to begin with, on the first table of the catalog.
+fn examples() -> String {
+    let (schema, table) = (schema::NAMESPACE, CATALOG.streams[0].root().name);
+    let deleted = system::DELETED;
+    format!(
+        "Examples:\n  tenantry sql \"select count(*) from {schema}.{table} where not {deleted}\"\n  \
+         tenantry sql --format csv \"from {schema}.{table}\" > {table}.csv\n\n\
+         `tenantry tables NAME` shows a table's columns and a question that it answers."
+    )
 }
 
 pub(crate) async fn run(args: &SqlArgs) -> CommandResult {

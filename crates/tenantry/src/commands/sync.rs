@@ -56,6 +56,10 @@ pub(crate) async fn run(args: &SyncArgs) -> CommandResult {
     let clock = Arc::new(SystemClock::new());
     let tenant = wiring::tenant(&config, Arc::clone(&clock) as _)?;
     let destination = wiring::destination(&config, &url, Access::Write).await?;
+    if tenant.client_id.is_none() {
+        // The engine takes a ready token as it is, and would find out about a bad one table by table.
+        tenant.connect().await?;
+    }
     let ends = Ends { source: Arc::clone(&tenant.source), destination, clock };
     let report = replicate(&ends, &options).await?;
     show(&report, &tenant, args.json).await?;

@@ -31,6 +31,8 @@ struct Shown {
     active: BTreeMap<&'static str, (u64, u64)>,
     /// Lines below the last permanent one, to be drawn over.
     volatile_lines: usize,
+    /// Whether there was any event.
+    heard: bool,
     /// When something was last written.
     written_at: Duration,
 }
@@ -40,6 +42,11 @@ impl Progress {
     pub(crate) fn new(clock: Arc<dyn Clock>, redraw: bool) -> Self {
         let shown = Shown { written_at: clock.monotonic(), ..Shown::default() };
         Self { clock, redraw, shown: Mutex::new(shown) }
+    }
+
+    /// Whether nothing has happened yet.
+    pub(crate) fn is_silent(&self) -> bool {
+        !self.lock().heard
     }
 
     /// Takes back what was only of interest during the run.
@@ -80,6 +87,7 @@ impl Progress {
 impl Observer for Progress {
     fn event(&self, event: &Event) {
         let mut shown = self.lock();
+        shown.heard = true;
         match *event {
             Event::Started { stream } => {
                 shown.active.insert(stream, (0, 0));

@@ -201,8 +201,9 @@ mod tests {
     fn a_table_aligns_numbers_to_the_right() {
         let table = anstream::adapter::strip_str(&to_table(&rows()).unwrap()).to_string();
         insta::assert_snapshot!(table, @r#"
-        name        ok                  big  share  at                    list       sum
-        =1+1,"x"    true  9007199254740993    0.5  1970-01-01T00:00:00Z  [1,null]    42
+        name      ok                 big  share  at                    list       sum
+        =1+1,"x"  true  9007199254740993    0.5  1970-01-01T00:00:00Z  [1,null]    42
+                  NULL              NULL    NaN  NULL                  NULL      NULL
         "#);
     }
 

@@ -1,0 +1,67 @@
+//! Being asked to stop.
+#![cfg(unix)]
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use tenantry_simulator::{Config, Plan};
+
+use crate::harness::{Place, Ran, Tenant};
+
+fn send(signal: &str, child: &Child) {
+    assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
+}
+
+/// A tenant that takes far longer to read than a test may wait.
+fn slow() -> Tenant {
+    Tenant::of(Config { plan: Plan::Free, ..Tenant::config() })
+}
+
+#[test]
+fn a_run_that_is_told_to_stop_ends_soon_and_can_be_repeated() {
+    for signal in ["-INT", "-TERM"] {
+        let tenant = slow();
+        let place = Place::of(&tenant);
+        let mut command = place.command(&["sync", "--json"]);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        // The first finished stream shows that the run is under way.
+        let mut progress = BufReader::new(child.stderr.take().unwrap());
+        let mut line = String::new();
+        progress.read_line(&mut line).unwrap();
+        assert!(line.starts_with("done"), "{line}");
+        send(signal, &child);
+        let asked = now();
+        let ran = Ran::of(child.wait_with_output().unwrap()).exits(130);
+        assert!(asked.elapsed() < Duration::from_secs(5), "took {:?}", asked.elapsed());
+        assert_eq!(ran.json()["outcome"], "interrupted");
+        let runs =
+            place.run(&["sql", "select outcome from _tenantry.run", "--format", "json"]).exits(0).json();
+        assert_eq!(runs, serde_json::json!([{ "outcome": "interrupted" }]));
+    }
+}
+
+#[test]
+fn a_simulated_tenant_serves_until_it_is_told_to_stop() {
+    let place = Place::new();
+    let mut command =
+        place.command(&["simulate", "--port", "0", "--seed", "7", "--users", "20", "--logs", "50"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines().take(3);
+    let mut reader = Place::new();
+    for line in lines {
+        let line = line.unwrap();
+        let (name, value) = line.strip_prefix("export ").unwrap().split_once('=').unwrap();
+        reader = reader.with(name, value);
+    }
+    let json = reader.run(&["sync", "--json"]).exits(0).json();
+    let users = json["tables"].as_array().unwrap().iter().find(|row| row["table"] == "users").unwrap();
+    assert_eq!(users["inserted"], 20);
+    send("-TERM", &child);
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[expect(clippy::disallowed_methods, reason = "how long a process takes is real time")]
+fn now() -> Instant {
+    Instant::now()
+}
