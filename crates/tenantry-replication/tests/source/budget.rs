@@ -7,7 +7,7 @@ use std::time::Duration;
 use tenantry_replication::clock::Clock;
 use tenantry_replication::source::Source;
 use tenantry_replication::source::auth0::Auth0;
-use tenantry_simulator::{Config, Plan};
+use tenantry_simulator::{Config, Plan, Request};
 
 use super::network::{Sent, Tenant, stream};
 use super::time::VirtualClock;
@@ -63,10 +63,10 @@ fn assert_calm(log: &[Sent]) {
     }
 }
 
-/// Whether a rate is our share of a limit: at least 97 % of it, and not more than all.
+/// Whether a rate is our share of a limit: at least 97 % of it, and 3 % too much at most.
 fn assert_share(rate: f64, sustained: f64, what: &str) {
     let share = sustained * 0.8;
-    assert!(rate >= share * 0.97 && rate <= share * 1.01, "{what}: {rate:.3} of {share:.3} a second");
+    assert!(rate >= share * 0.97 && rate <= share * 1.03, "{what}: {rate:.3} of {share:.3} a second");
 }
 
 #[test]
@@ -135,38 +135,35 @@ fn everything_may_be_used_where_nothing_is_to_be_left() {
 
 #[test]
 fn the_tenants_own_traffic_comes_first() {
-    // Somebody else uses 14 of the 16 requests a second.
+    // Somebody who knows no restraint uses 12 of the 16 requests a second.
     let tenant = tenant(Plan::Enterprise, 40);
     let source = tenant.source();
-    let other = tenant.source_with(|settings| {
-        settings.leave = 0.0;
-        settings.max_rps = Some(14.0);
-    });
     let (ours, theirs) = (Arc::clone(&tenant), Arc::clone(&tenant));
-    let work = async {
+    let request = Request::get("/api/v2/roles/does_not_exist");
+    let (_, (sent, refused)) = tenant.clock.run(async {
         let us = (0..6).map(|_| async {
             while ours.clock.monotonic() < RUN {
                 source
-                    .record(stream("roles"), "does_not_exist")
+                    .record(stream("users"), "does_not_exist")
                     .await
                     .expect("we are never refused for good");
             }
         });
-        let them = (0..6).map(|_| async {
+        let them = async {
+            let (mut sent, mut refused) = (0, 0);
             while theirs.clock.monotonic() < RUN {
-                other
-                    .record(stream("users"), "does_not_exist")
-                    .await
-                    .expect("they are never refused for good");
+                theirs.clock.sleep(Duration::from_secs(1) / 12).await;
+                let status =
+                    theirs.with_simulation(|simulation, now| simulation.handle(&request, now).status);
+                (sent, refused) = (sent + 1, refused + u32::from(status == 429));
             }
-        });
-        futures::join!(futures::future::join_all(us), futures::future::join_all(them))
-    };
-    tenant.clock.run(work);
+            (sent, refused)
+        };
+        futures::join!(futures::future::join_all(us), them)
+    });
+    assert!(refused <= sent / 500, "{refused} of {sent}");
     let log = tenant.api_log();
-    let refused = log.iter().filter(|sent| sent.status == 429 && sent.at > SETTLED).count();
-    assert_eq!(refused, 0);
-    let rates = rates(&log);
-    assert!(rates["users"] > 13.5, "they get what they want: {rates:?}");
-    assert!(rates["roles"] > 1.0, "and we the rest: {rates:?}");
+    assert!(log.iter().filter(|sent| sent.at > SETTLED).all(|sent| sent.status != 429));
+    let rate = rates(&log)["users"];
+    assert!((2.0..=4.0).contains(&rate), "we take what is left: {rate}");
 }

@@ -248,3 +248,129 @@ fn broken(error: std::io::Error) -> SourceError {
 fn differs() -> SourceError {
     SourceError::new(SourceErrorKind::Malformed, ACTION, "the file is not the one that was read before")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::sync::Mutex;
+
+    use async_trait::async_trait;
+
+    use super::super::gunzip::tests::pack;
+    use super::super::transport::{Body, Headers, TransportError};
+    use super::*;
+
+    /// Lines of a file that was read to its end.
+    #[derive(Debug, PartialEq)]
+    struct Seen(u64);
+
+    /// Serves a body in pieces.
+    struct Pieces(Mutex<Vec<Bytes>>, bool);
+
+    #[async_trait]
+    impl Transport for Pieces {
+        async fn send(&self, request: HttpRequest) -> Result<HttpResponse, TransportError> {
+            assert!(request.headers.is_empty(), "no credentials for the file's host");
+            let mut answer = HttpResponse::whole(200, Headers::default(), Bytes::new());
+            answer.body = Box::new(Rest(self.0.lock().unwrap().drain(..).rev().collect()));
+            answer.framed = self.1;
+            Ok(answer)
+        }
+    }
+
+    struct Rest(Vec<Bytes>);
+
+    #[async_trait]
+    impl Body for Rest {
+        async fn next(&mut self) -> Result<Option<Bytes>, TransportError> {
+            Ok(self.0.pop())
+        }
+    }
+
+    fn read(body: &[u8], piece: usize, framed: bool, skip: Position) -> SourceResult<(Vec<Bytes>, Seen)> {
+        let pieces = body.chunks(piece).map(Bytes::copy_from_slice).collect();
+        let transport = Pieces(Mutex::new(pieces), framed);
+        let link = Url::parse("https://files.example.com/x").unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let Ok(mut download) = Download::open(&transport, link, skip).await else {
+                panic!("the file is there")
+            };
+            let mut pages = Vec::new();
+            while let Some(page) = download.next().await? {
+                pages.push(page);
+            }
+            Ok((pages, Seen(download.position.lines)))
+        })
+    }
+
+    fn lines(count: usize) -> Vec<u8> {
+        (0..count)
+            .flat_map(|n| {
+                format!("{{\"user_id\":\"auth0|{n}\",\"hash\":{}}}\n", n * 7_919 % 104_729).into_bytes()
+            })
+            .collect()
+    }
+
+    #[test]
+    fn pages_end_at_line_ends_and_are_bounded() {
+        let text = lines(150_000);
+        for body in [text.clone(), pack(&text)] {
+            let (pages, position) = read(&body, 60_000, true, Position::default()).unwrap();
+            assert!(pages.len() > 2 && pages.iter().all(|page| page.ends_with(b"}\n")));
+            assert!(pages.iter().all(|page| page.len() <= PAGE_BYTES + (9 << 20)));
+            assert_eq!(pages.concat(), text);
+            assert_eq!(position, Seen(150_000));
+        }
+    }
+
+    #[test]
+    fn what_was_handed_out_is_skipped_if_it_is_the_same() {
+        let text = lines(100_000);
+        let (pages, _) = read(&text, 60_000, true, Position::default()).unwrap();
+        let mut seen = Position::default();
+        seen.count(&pages[0]);
+        let (rest, position) = read(&pack(&text), 1_000, true, seen.clone()).unwrap();
+        assert_eq!(rest.concat(), pages[1..].concat());
+        assert_eq!(position, Seen(100_000));
+        let other = lines(100_001)[1..].to_vec();
+        assert_eq!(read(&other, 60_000, true, seen.clone()).unwrap_err().kind, SourceErrorKind::Malformed);
+        assert_eq!(read(&text[..500], 60_000, true, seen).unwrap_err().kind, SourceErrorKind::Malformed);
+    }
+
+    #[test]
+    fn an_end_that_nothing_proves_is_not_taken() {
+        assert_eq!(
+            read(&lines(10), 100, false, Position::default()).unwrap_err().kind,
+            SourceErrorKind::Malformed
+        );
+        assert_eq!(read(b"", 100, false, Position::default()).unwrap_err().kind, SourceErrorKind::Malformed);
+        assert_eq!(
+            read(&pack(&lines(10)), 100, false, Position::default()).unwrap().1,
+            Seen(10),
+            "a trailer proves it"
+        );
+        assert_eq!(read(b"", 100, true, Position::default()).unwrap().1, Seen(0));
+        assert_eq!(read(&pack(b""), 1, true, Position::default()).unwrap().1, Seen(0));
+        let packed = pack(&lines(10));
+        assert_eq!(
+            read(&packed[..packed.len() - 1], 100, true, Position::default()).unwrap_err().kind,
+            SourceErrorKind::Malformed
+        );
+    }
+
+    #[test]
+    fn bombs_and_endless_lines_are_refused() {
+        let mut bomb = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+        for _ in 0..100 {
+            bomb.write_all(&b"\n".repeat(1 << 20)).unwrap();
+        }
+        let error = read(&bomb.finish().unwrap(), 1 << 16, true, Position::default()).unwrap_err();
+        assert_eq!(error.kind, SourceErrorKind::LimitExceeded);
+        let endless = b"x".repeat(LINE_BYTES_MAX + PAGE_BYTES);
+        assert_eq!(
+            read(&endless, 1 << 20, true, Position::default()).unwrap_err().kind,
+            SourceErrorKind::LimitExceeded
+        );
+    }
+}

@@ -25,7 +25,10 @@ const FILE_TIMEOUT: Duration = Duration::from_hours(2);
 /// HTTP over the network.
 #[derive(Debug, Clone)]
 pub struct Https {
+    /// Through the proxy that the system is set up for, if any.
     client: reqwest::Client,
+    /// For this machine itself, which no proxy can reach.
+    direct: reqwest::Client,
 }
 
 impl Https {
@@ -33,16 +36,18 @@ impl Https {
     pub fn new() -> Result<Self, TransportError> {
         // reqwest finds the provider here; another one installed before by the program serves as well.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = reqwest::Client::builder()
-            .user_agent(concat!("tenantry/", env!("CARGO_PKG_VERSION")))
-            .redirect(reqwest::redirect::Policy::none())
-            .referer(false)
-            .gzip(false)
-            .connect_timeout(CONNECT_TIMEOUT)
-            .read_timeout(IDLE_TIMEOUT)
-            .build()
-            .map_err(|error| failed(&error))?;
-        Ok(Self { client })
+        let builder = || {
+            reqwest::Client::builder()
+                .user_agent(concat!("tenantry/", env!("CARGO_PKG_VERSION")))
+                .redirect(reqwest::redirect::Policy::none())
+                .referer(false)
+                .gzip(false)
+                .connect_timeout(CONNECT_TIMEOUT)
+                .read_timeout(IDLE_TIMEOUT)
+        };
+        let client = builder().build().map_err(|error| failed(&error))?;
+        let direct = builder().no_proxy().build().map_err(|error| failed(&error))?;
+        Ok(Self { client, direct })
     }
 }
 
@@ -57,11 +62,9 @@ impl Transport for Https {
             Patience::Answer => ANSWER_TIMEOUT,
             Patience::File => FILE_TIMEOUT,
         };
-        let mut builder = self
-            .client
-            .request(method, request.url.full())
-            .timeout(timeout)
-            .header("accept-encoding", "gzip");
+        let client = if request.url.origin.is_loopback() { &self.direct } else { &self.client };
+        let mut builder =
+            client.request(method, request.url.full()).timeout(timeout).header("accept-encoding", "gzip");
         for (name, value) in &request.headers {
             let mut value = reqwest::header::HeaderValue::from_str(value).map_err(|_| {
                 TransportError::new(format!("header {name} holds characters that cannot be sent"))

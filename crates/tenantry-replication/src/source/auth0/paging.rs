@@ -214,3 +214,36 @@ impl Checkpoint {
         Ok(Step::Again)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn heads_of_all_shapes_are_read() {
+        let of = |body: &str| {
+            head(body.as_bytes(), "roles").map(|head| (head.records, head.count, head.total, head.next))
+        };
+        let object = Records::Array("roles");
+        assert_eq!(of(r#"[{"id":1},{"id":2}]"#), Ok((Records::Array(""), 2, None, None)));
+        assert_eq!(of(r#"{"start":0,"limit":50,"total":7,"roles":[{}]}"#), Ok((object, 1, Some(7), None)));
+        assert_eq!(of(r#"{"roles":[],"next":"abc"}"#), Ok((object, 0, None, Some("abc".into()))));
+        assert_eq!(of(r#"{"roles":[],"next":""}"#), Ok((object, 0, None, None)));
+        assert_eq!(of(r#"{"roles":[],"next":null,"total":-1}"#), Ok((object, 0, None, None)));
+        assert_eq!(of("\u{feff} [] "), Ok((Records::Array(""), 0, None, None)));
+        for wrong in [
+            "",
+            "{}",
+            "null",
+            r#"{"roles":{}}"#,
+            r#"{"roles":[{}"#,
+            r#"[{"id":1}"#,
+            r#"[{"id":1}]]"#,
+            "[1 2]",
+            "<html>",
+        ] {
+            assert!(of(wrong).is_err(), "{wrong}");
+        }
+        assert!(head(br#"{"roles":[]}"#, "").is_err(), "a bare array was promised");
+    }
+}

@@ -29,18 +29,28 @@ fn documented(limit: f64) -> &'static [f64] {
 
 /// Seconds in which a bucket of unknown kind is taken to fill, until measured.
 const FILL_SECONDS: f64 = 20.0;
+/// No bucket is taken to fill more slowly than this, whatever was measured: others' traffic looks like a slow refill.
+const SLOWEST_FILL_SECONDS: f64 = 60.0;
+/// Part of a bucket, and tokens at least, that may be missing where it may have been full a moment before.
+const NEARLY_FULL: (f64, f64) = (0.1, 2.0);
 /// A lower bound needs that long a measurement.
 const LOWER_WINDOW: Duration = Duration::from_secs(1);
 /// An upper bound needs that long a measurement.
 const UPPER_WINDOW: Duration = Duration::from_secs(8);
 /// A measurement begins afresh after that long, so that old traffic of others is forgotten.
 const WINDOW_MAX: Duration = Duration::from_mins(1);
-/// How long an upper bound counts.
-const UPPER_HOLDS: Duration = Duration::from_mins(2);
-/// How often our whole share of a full bucket is given at once, to find out whether it fills faster than thought.
+/// How long an upper bound counts before it is loosened: others may have stopped.
+const UPPER_HOLDS: Duration = Duration::from_secs(30);
+/// How much it is loosened each time, so that others who have not stopped are not run over.
+const UPPER_GROWTH: f64 = 1.5;
+/// When half our share of a full bucket is given at once, to find out whether it fills faster than thought; twice as late each time.
 const PROBE_EVERY: Duration = Duration::from_secs(30);
+/// How long a measured refill that excludes a faster one keeps us from trying again.
+const PROBE_AGAIN: Duration = Duration::from_mins(30);
 /// What a 429 takes off the rate.
 const AFTER_REFUSAL: f64 = 0.7;
+/// Least part of the refill that is counted on while others use what must be left to them.
+const OURS_MIN: f64 = 0.1;
 /// Guards comparisons of sums of floating-point numbers: a thousandth of a token.
 const EPSILON: f64 = 1e-3;
 
@@ -66,12 +76,17 @@ pub(super) struct Bucket {
     /// Requests sent that draw on it.
     sent: u64,
     answered: u64,
-    pub(super) last: Option<Sight>,
+    last: Option<Sight>,
     lower: f64,
     upper: f64,
     upper_until: Duration,
+    /// Best guess between the two, for buckets of which no documented refill fits.
+    measured: Option<f64>,
+    /// Where the measurements of the lower and of the upper bound began.
     window: Option<Sight>,
+    upper_window: Option<Sight>,
     probe_at: Duration,
+    probe_every: Duration,
 }
 
 impl Bucket {
@@ -88,8 +103,11 @@ impl Bucket {
             lower: 0.0,
             upper: f64::INFINITY,
             upper_until: Duration::ZERO,
+            measured: None,
             window: None,
+            upper_window: None,
             probe_at: now + PROBE_EVERY,
+            probe_every: PROBE_EVERY,
         };
         bucket.credit = bucket.cap();
         bucket
@@ -106,16 +124,18 @@ impl Bucket {
         if let Some(rate) = documented.iter().find(|rate| (self.lower..=self.upper).contains(*rate)) {
             return *rate;
         }
-        if self.upper.is_finite() {
-            return f64::midpoint(self.lower.min(self.upper), self.upper).max(1.0 / 60.0);
-        }
         let assumed = documented.first().copied().unwrap_or(self.limit / FILL_SECONDS);
-        assumed.max(self.lower)
+        let rate = self.measured.unwrap_or(assumed).max(self.lower).min(self.upper);
+        rate.max(self.limit / SLOWEST_FILL_SECONDS)
     }
 
     fn advance(&mut self, now: Duration) {
-        if self.upper_until <= now {
-            self.upper = f64::INFINITY;
+        while self.upper.is_finite() && self.upper_until <= now {
+            self.upper *= UPPER_GROWTH;
+            self.upper_until += UPPER_HOLDS;
+            if self.upper > self.limit {
+                self.upper = f64::INFINITY;
+            }
         }
         let elapsed = now.saturating_sub(self.at).as_secs_f64();
         let rate = self.rate();
@@ -124,13 +144,16 @@ impl Bucket {
         self.at = self.at.max(now);
     }
 
-    /// How long until a request may go out.
+    /// How long until the next request may go out.
     pub(super) fn wait(&mut self, now: Duration) -> Duration {
         self.advance(now);
         let rate = self.rate();
         let for_credit = (1.0 - self.credit) / (rate * self.share);
         let left = self.limit - self.cap();
-        let for_level = (left + 1.0 - self.level) / rate;
+        // Where what must be left has been used by others, they need what comes in now: we wait for our part of it alone.
+        let theirs = self.last.is_some_and(|last| last.remaining < left);
+        let ours = if theirs { (1.0 - self.share).max(OURS_MIN) } else { 1.0 };
+        let for_level = (left + 1.0 - self.level) / (rate * ours);
         let seconds = for_credit.max(for_level);
         // A microsecond more, so that the wait is never found too short by rounding.
         if seconds * rate <= EPSILON {
@@ -140,33 +163,49 @@ impl Bucket {
         }
     }
 
-    /// Counts a request. Gives its number and how many were without an answer before it.
-    pub(super) fn take(&mut self, now: Duration) -> (u64, f64) {
+    /// Counts a request, also one that waits as [`Self::wait`] said. Gives its number.
+    pub(super) fn take(&mut self, now: Duration) -> u64 {
+        self.charge(now);
+        self.sent += 1;
+        self.sent
+    }
+
+    /// How many of the requests before this one have no answer yet.
+    pub(super) fn unanswered_before(&self, index: u64) -> f64 {
+        (index - 1).saturating_sub(self.answered) as f64
+    }
+
+    /// A bucket in the same state that has measured nothing.
+    pub(super) fn parted(&self) -> Self {
+        Self {
+            answered: self.sent,
+            last: None,
+            lower: 0.0,
+            upper: f64::INFINITY,
+            measured: None,
+            window: None,
+            upper_window: None,
+            ..self.clone()
+        }
+    }
+
+    /// Charges a request that may not be drawn on this bucket at all: it is paid for, but does not count in what is measured.
+    pub(super) fn charge(&mut self, now: Duration) {
         self.advance(now);
         self.credit -= 1.0;
         self.level -= 1.0;
+    }
+
+    /// Counts a request that was charged before and has been answered. Gives its number.
+    pub(super) fn count(&mut self) -> u64 {
         self.sent += 1;
-        (self.sent, (self.sent - 1 - self.answered) as f64)
+        self.answered += 1;
+        self.sent
     }
 
     /// A request's answer will tell nothing (more).
     pub(super) fn settle(&mut self) {
         self.answered = (self.answered + 1).min(self.sent);
-    }
-
-    /// Whether `sight`, by another group than the last one, cannot be of the same bucket: more is left than can have come in since.
-    ///
-    /// Others' requests only ever lower what is left, so nothing but a second bucket explains it. No documented bucket fills in less
-    /// than a second.
-    pub(super) fn contradicts(&self, sight: &Sight, now: Duration) -> bool {
-        let Some(last) = &self.last else { return false };
-        if sight.index <= last.index {
-            return false;
-        }
-        let elapsed = now.saturating_sub(last.sent).as_secs_f64();
-        let between = (sight.index - last.index) as f64;
-        let most = last.remaining - between + elapsed * self.limit + last.unanswered + sight.unanswered + 2.0;
-        sight.remaining > most
     }
 
     /// Learns from an answer.
@@ -182,13 +221,14 @@ impl Bucket {
         let since = now.saturating_sub(sight.sent).as_secs_f64() * self.rate();
         self.level = (sight.remaining + since).min(self.limit) - after;
         if self.is_full(&sight) && now >= self.probe_at && self.may_be_faster() {
-            self.credit = self.cap();
-            self.probe_at = now + PROBE_EVERY;
+            self.credit = (self.cap() / 2.0).floor();
+            self.probe_every *= 2;
+            self.probe_at = now + self.probe_every;
         }
     }
 
     fn is_full(&self, sight: &Sight) -> bool {
-        sight.remaining + 1.0 + sight.unanswered >= self.limit
+        sight.remaining + 1.0 >= self.limit
     }
 
     fn may_be_faster(&self) -> bool {
@@ -198,25 +238,33 @@ impl Bucket {
     /// Narrows the refill down: remaining plus sent grows by exactly what came in, as long as the bucket was not full and nobody else
     /// took from it. Either only makes it grow less, so the lower bound always holds.
     fn measure(&mut self, sight: &Sight, now: Duration) {
-        let Some(start) = self.window else {
-            self.window = Some(*sight);
-            return;
+        let rate = |start: &Sight| {
+            let gained = sight.remaining - start.remaining + (sight.index - start.index) as f64;
+            let uncertain = 2.0 + sight.unanswered + start.unanswered;
+            let time = sight.sent.saturating_sub(start.sent);
+            (gained, uncertain, time)
         };
-        let time = sight.sent.saturating_sub(start.sent);
-        let gained = sight.remaining - start.remaining + (sight.index - start.index) as f64;
-        let uncertain = 1.0 + sight.unanswered + start.unanswered;
+        let start = self.window.get_or_insert(*sight);
+        let (gained, uncertain, time) = rate(start);
         if time >= LOWER_WINDOW {
-            let lower = (gained - uncertain) / time.as_secs_f64();
-            self.lower = self.lower.max(lower);
+            self.lower = self.lower.max((gained - uncertain) / time.as_secs_f64());
         }
-        if self.is_full(sight) {
+        if self.is_full(sight) || time >= WINDOW_MAX {
             self.window = Some(*sight);
+        }
+        let missing = NEARLY_FULL.1.max(self.limit * NEARLY_FULL.0);
+        let start = self.upper_window.get_or_insert(*sight);
+        let (gained, uncertain, time) = rate(start);
+        if sight.remaining + 1.0 + missing >= self.limit {
+            self.upper_window = Some(*sight);
         } else if time >= UPPER_WINDOW {
-            self.upper = (gained + uncertain) / time.as_secs_f64();
+            self.upper = (gained + uncertain).max(1.0) / time.as_secs_f64();
+            let lower = if self.lower > 0.0 { self.lower.min(self.upper) } else { self.upper };
+            self.measured = Some(f64::midpoint(lower, self.upper));
             self.upper_until = now + UPPER_HOLDS;
-            self.probe_at = now + UPPER_HOLDS;
+            self.probe_at = now + PROBE_AGAIN;
             if time >= WINDOW_MAX {
-                self.window = Some(*sight);
+                self.upper_window = Some(*sight);
             }
         }
     }
@@ -229,7 +277,9 @@ impl Bucket {
         self.credit = self.credit.min(0.0);
         self.lower = 0.0;
         self.upper = rate * AFTER_REFUSAL;
+        self.measured = Some(self.upper);
         self.upper_until = now + UPPER_HOLDS;
         self.window = None;
+        self.upper_window = None;
     }
 }

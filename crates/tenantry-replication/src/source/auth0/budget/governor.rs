@@ -1,8 +1,8 @@
 //! Decides when a request may be sent: a plain function of time and of the headers seen so far.
 //!
 //! Auth0 limits the whole API, or groups of endpoints, or both, and its headers show one bucket without naming it. So a bucket is known by
-//! the group that asked and by its size: groups that show the same size share one bucket until an answer proves that they do not.
-//! Without any header nothing is paced.
+//! its size and the groups that show it: groups that show the same size share one bucket, until the sizes of unrelated groups prove that
+//! there is no bucket for the whole API. Without any header nothing is paced.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -57,10 +57,8 @@ pub(in super::super) struct Standing {
 
 /// What to do about a request.
 pub(super) enum Verdict {
-    /// Send it.
-    Go(Ticket),
-    /// Ask again after that long.
-    Wait(Duration),
+    /// It has its place: send it after that long.
+    Go(Ticket, Duration),
     /// Ask again when an answer has come.
     WaitForNews,
 }
@@ -69,9 +67,19 @@ pub(super) enum Verdict {
 #[derive(Debug)]
 pub(super) struct Ticket {
     group: Group,
+    /// When it goes out.
     sent: Duration,
     /// Buckets that it drew on, its number there, and how many were without an answer.
     draws: Vec<(usize, u64, f64)>,
+    /// Bucket that it was charged to for want of a better one.
+    charged: Option<usize>,
+}
+
+#[cfg(test)]
+impl Ticket {
+    pub(super) fn group(&self) -> Group {
+        self.group
+    }
 }
 
 #[derive(Debug, Default)]
@@ -92,6 +100,8 @@ pub(super) struct Governor {
     buckets: Vec<Bucket>,
     groups: BTreeMap<Group, Known>,
     blocked_until: Duration,
+    /// There is no bucket for the whole API.
+    separate: bool,
 }
 
 impl Governor {
@@ -100,16 +110,19 @@ impl Governor {
         let pace = max_rps
             .filter(|rps| *rps > 0.0)
             .map(|rps| (Duration::from_secs_f64(1.0 / rps.max(1e-3)), Duration::ZERO));
-        Self { share, pace, buckets: Vec::new(), groups: BTreeMap::new(), blocked_until: Duration::ZERO }
+        Self {
+            share,
+            pace,
+            buckets: Vec::new(),
+            groups: BTreeMap::new(),
+            blocked_until: Duration::ZERO,
+            separate: false,
+        }
     }
 
-    /// Asks to send a request at `now`.
+    /// Asks to send a request. Places are given in the order in which they are asked for, whatever the group.
     pub(super) fn request(&mut self, group: Group, now: Duration) -> Verdict {
         let known = self.groups.get(&group);
-        let blocked = known.map_or(Duration::ZERO, |known| known.blocked_until).max(self.blocked_until);
-        if let Some(wait) = blocked.checked_sub(now).filter(|wait| *wait > Duration::ZERO) {
-            return Verdict::Wait(wait);
-        }
         // What a group's limits are only its first answer tells: one request goes ahead alone, and the very first of all as well.
         let answered = known.is_some_and(|known| known.answered);
         let asked = known.map_or(0, |known| known.asked);
@@ -119,34 +132,48 @@ impl Governor {
             return Verdict::WaitForNews;
         }
         let draws = self.draws(group);
-        let mut wait = draws.iter().map(|bucket| self.buckets[*bucket].wait(now)).max().unwrap_or_default();
-        if let Some((_, next)) = self.pace {
-            wait = wait.max(next.saturating_sub(now));
-        }
-        if wait > Duration::ZERO {
-            return Verdict::Wait(wait);
-        }
+        let charged = if answered { None } else { self.scarcest().filter(|bucket| !draws.contains(bucket)) };
+        let all = draws.iter().copied().chain(charged);
+        let mut wait = all.map(|bucket| self.buckets[bucket].wait(now)).max().unwrap_or_default();
         if let Some((gap, next)) = &mut self.pace {
-            // From the time that was due, not from now: waking late must not add up.
-            *next = (*next + *gap).max(now);
+            wait = wait.max(next.saturating_sub(now));
+            *next = (*next).max(now) + *gap;
         }
-        let draw = |bucket: usize, buckets: &mut Vec<Bucket>| {
-            let (index, unanswered) = buckets[bucket].take(now);
-            (bucket, index, unanswered)
-        };
-        let draws = draws.into_iter().map(|bucket| draw(bucket, &mut self.buckets)).collect();
+        let draws = draws.into_iter().map(|bucket| (bucket, self.buckets[bucket].take(now), 0.0)).collect();
+        if let Some(charged) = charged {
+            self.buckets[charged].charge(now);
+        }
         self.groups.entry(group).or_default().asked += 1;
-        Verdict::Go(Ticket { group, sent: now, draws })
+        Verdict::Go(Ticket { group, sent: now + wait, draws, charged }, wait)
     }
 
-    /// Buckets that a request of this group draws on. Of a group not yet known the scarcest bucket is assumed.
+    /// A request that had its place goes out now.
+    pub(super) fn goes(&self, ticket: &mut Ticket, now: Duration) {
+        ticket.sent = now;
+        for (bucket, index, unanswered) in &mut ticket.draws {
+            *unanswered = self.buckets[*bucket].unanswered_before(*index);
+        }
+    }
+
+    /// How long a request that has its place must wait all the same, because the tenant refused another one.
+    pub(super) fn blocked(&self, group: Group, now: Duration) -> Option<Duration> {
+        let until = self
+            .groups
+            .get(&group)
+            .map_or(Duration::ZERO, |known| known.blocked_until)
+            .max(self.blocked_until);
+        until.checked_sub(now).filter(|wait| *wait > Duration::ZERO)
+    }
+
+    /// The smallest bucket: the one to assume for a group that nothing is known of.
+    fn scarcest(&self) -> Option<usize> {
+        let limit = |bucket: &usize| self.buckets[*bucket].limit;
+        (0..self.buckets.len()).min_by(|a, b| limit(a).total_cmp(&limit(b)))
+    }
+
+    /// Buckets that a request of this group draws on, as far as is known.
     fn draws(&self, group: Group) -> Vec<usize> {
         let mut draws = self.groups.get(&group).map(|known| known.buckets.clone()).unwrap_or_default();
-        if draws.is_empty() && self.groups.get(&group).is_none_or(|known| !known.answered) {
-            let scarcest = (0..self.buckets.len())
-                .min_by(|a, b| self.buckets[*a].limit.total_cmp(&self.buckets[*b].limit));
-            draws.extend(scarcest);
-        }
         if let Some(whole) = self.whole_api().filter(|whole| !draws.contains(whole)) {
             draws.push(whole);
         }
@@ -156,11 +183,24 @@ impl Governor {
     /// The bucket of the whole API, where there is one: unrelated groups show it.
     fn whole_api(&self) -> Option<usize> {
         let rest = self.groups.get(&Group::Rest)?;
-        rest.buckets.iter().copied().find(|bucket| {
-            let shows =
-                |group: &&Group| self.groups.get(group).is_some_and(|known| known.buckets.contains(bucket));
-            Group::TELLING.iter().filter(shows).count() >= 2
-        })
+        rest.buckets
+            .iter()
+            .copied()
+            .find(|bucket| self.telling().filter(|known| known.buckets.contains(bucket)).count() >= 2)
+    }
+
+    fn telling(&self) -> impl Iterator<Item = &Known> {
+        Group::TELLING.iter().filter_map(|group| self.groups.get(group))
+    }
+
+    /// Whether unrelated groups show buckets of different sizes: then each group has its own, also where sizes are equal.
+    fn has_no_whole(&self) -> bool {
+        let mut limits = self
+            .telling()
+            .filter_map(|known| known.buckets.first())
+            .map(|bucket| self.buckets[*bucket].limit);
+        let first = limits.next();
+        first.is_some_and(|first| limits.any(|limit| (limit - first).abs() > 0.5))
     }
 
     /// An answer came at `now`.
@@ -170,27 +210,23 @@ impl Governor {
         let Some(standing) = standing else { return };
         let bucket = self.bucket_of(ticket.group, standing.limit, now);
         let sight = self.sight(ticket, bucket, standing);
-        let shared = self.groups.values().filter(|known| known.buckets.contains(&bucket)).count() > 1;
-        if shared && self.buckets[bucket].contradicts(&sight, now) {
-            let own = self.part(ticket.group, bucket, now);
-            let (index, _) = self.buckets[own].take(now);
-            self.buckets[own].settle();
-            self.buckets[own].see(Sight { index, ..sight }, now);
-        } else {
-            self.buckets[bucket].see(sight, now);
+        self.buckets[bucket].see(sight, now);
+        if !self.separate && self.has_no_whole() {
+            self.separate = true;
+            self.part();
         }
     }
 
     fn sight(&mut self, ticket: &Ticket, bucket: usize, standing: Standing) -> Sight {
         let drawn = ticket.draws.iter().find(|(drawn, ..)| *drawn == bucket);
-        let (index, unanswered) = drawn.map_or_else(
-            || {
-                let taken = self.buckets[bucket].take(ticket.sent);
-                self.buckets[bucket].settle();
-                taken
-            },
-            |(_, index, unanswered)| (*index, *unanswered),
-        );
+        let (index, unanswered) = if let Some((_, index, unanswered)) = drawn {
+            (*index, *unanswered)
+        } else if ticket.charged == Some(bucket) {
+            (self.buckets[bucket].count(), 0.0)
+        } else {
+            self.buckets[bucket].charge(ticket.sent);
+            (self.buckets[bucket].count(), 0.0)
+        };
         Sight { index, remaining: standing.remaining, sent: ticket.sent, unanswered }
     }
 
@@ -214,7 +250,7 @@ impl Governor {
         if let Some(own) = known.buckets.iter().copied().find(|own| same(&self.buckets[*own])) {
             return own;
         }
-        let found = self.buckets.iter().position(same);
+        let found = self.buckets.iter().position(same).filter(|_| !self.separate);
         let bucket = found.unwrap_or_else(|| {
             self.buckets.push(Bucket::new(limit, self.share, now));
             self.buckets.len() - 1
@@ -223,15 +259,18 @@ impl Governor {
         bucket
     }
 
-    /// Gives a group a bucket of its own in place of a shared one.
-    fn part(&mut self, group: Group, shared: usize, now: Duration) -> usize {
-        let limit = self.buckets[shared].limit;
-        self.buckets.push(Bucket::new(limit, self.share, now));
-        let own = self.buckets.len() - 1;
-        let known = self.groups.entry(group).or_default();
-        known.buckets.retain(|bucket| *bucket != shared);
-        known.buckets.push(own);
-        own
+    /// Gives each group buckets of its own, which begin where the shared one stands.
+    fn part(&mut self) {
+        let mut owners: BTreeMap<usize, usize> = BTreeMap::new();
+        for bucket in self.groups.values().flat_map(|known| &known.buckets) {
+            *owners.entry(*bucket).or_default() += 1;
+        }
+        for known in self.groups.values_mut() {
+            for bucket in known.buckets.iter_mut().filter(|bucket| owners[bucket] > 1) {
+                self.buckets.push(self.buckets[*bucket].parted());
+                *bucket = self.buckets.len() - 1;
+            }
+        }
     }
 
     /// A 429: nothing that draws on the bucket goes out before `until`; nothing at all where no header tells which bucket it was.

@@ -4,6 +4,8 @@
 
 mod bucket;
 mod governor;
+#[cfg(test)]
+mod tests;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -49,19 +51,30 @@ impl Budget {
     /// Waits until a request of this group may be sent.
     pub(super) async fn admit(&self, group: Group) -> Permit<'_> {
         let turn = self.queues[group as usize].lock().await;
-        let ticket = loop {
+        let (ticket, wait) = loop {
             let news = self.news.notified();
             let verdict = self.governor().request(group, self.clock.monotonic());
             match verdict {
-                Verdict::Go(ticket) => break ticket,
-                Verdict::Wait(duration) => self.clock.sleep(duration).await,
+                Verdict::Go(ticket, wait) => break (ticket, wait),
                 Verdict::WaitForNews => news.await,
             }
         };
-        drop(turn);
+        // From here on dropping gives the place back.
         let mut permit = Permit { budget: self, ticket: Some(ticket), slot: None };
+        if wait > Duration::ZERO {
+            self.clock.sleep(wait).await;
+        }
+        loop {
+            let blocked = self.governor().blocked(group, self.clock.monotonic());
+            let Some(wait) = blocked else { break };
+            self.clock.sleep(wait).await;
+        }
+        drop(turn);
         // Fails only when the semaphore is closed, and nothing closes it.
         permit.slot = Arc::clone(&self.under_way).acquire_owned().await.ok();
+        if let Some(ticket) = &mut permit.ticket {
+            self.governor().goes(ticket, self.clock.monotonic());
+        }
         permit
     }
 
