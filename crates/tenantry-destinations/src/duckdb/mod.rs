@@ -15,6 +15,7 @@ mod state;
 mod summary;
 mod types;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -155,6 +156,19 @@ impl Destination for DuckDb {
             let staged = shared.stage()?.settle(stream.root())?;
             let mut writer = shared.writer()?;
             summary::absent(&mut writer, &shared.names, stream, staged.as_ref(), limit)
+        })
+        .await
+    }
+
+    async fn find(
+        &self,
+        stream: &'static Stream,
+        column: &'static str,
+        values: &BTreeSet<String>,
+    ) -> DestinationResult<Vec<Key>> {
+        let values = values.clone();
+        self.on(format!("look for rows of stream {}", stream.name), move |shared| {
+            summary::find(&mut *shared.writer()?, &shared.names, stream, column, &values)
         })
         .await
     }

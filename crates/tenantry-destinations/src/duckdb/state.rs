@@ -171,9 +171,12 @@ pub(super) fn read(connection: &mut Connection) -> Attempt<State> {
     if !exists(connection)? {
         return Ok(State::default());
     }
-    let mut checkpoints = BTreeMap::new();
-    for row in connection.texts(&format!("SELECT stream, checkpoint FROM {}", place("checkpoint")))? {
-        let [Some(stream), Some(json)] = row.as_slice() else { continue };
+    let (mut checkpoints, mut checkpoint_runs) = (BTreeMap::new(), BTreeMap::new());
+    let sql = format!("SELECT stream, checkpoint, CAST(run AS VARCHAR) FROM {}", place("checkpoint"));
+    for row in connection.texts(&sql)? {
+        let [Some(stream), Some(json), run] = row.as_slice() else { continue };
+        let run = run.as_deref().and_then(|run| run.parse().ok()).unwrap_or(0);
+        checkpoint_runs.insert(stream.clone(), run);
         let checkpoint: Checkpoint = serde_json::from_str(json).map_err(|error| {
             let message = format!("the checkpoint of stream {stream} cannot be read: {error}");
             Failure::new(DestinationErrorKind::Newer, message)
@@ -181,7 +184,7 @@ pub(super) fn read(connection: &mut Connection) -> Attempt<State> {
         checkpoints.insert(stream.clone(), checkpoint);
     }
     let [last_run] = connection.numbers(&format!("SELECT max(run) FROM {}", place("run")))?;
-    Ok(State { checkpoints, last_run: u64::try_from(last_run).unwrap_or(0) })
+    Ok(State { checkpoints, checkpoint_runs, last_run: u64::try_from(last_run).unwrap_or(0) })
 }
 
 /// Quarantined records as rows of their table, for staging before the transaction.
@@ -208,8 +211,8 @@ pub(super) fn write(
     commit: &Commit,
     quarantined: Option<&Place>,
 ) -> Attempt<()> {
-    if let Some(checkpoint) = &commit.checkpoint {
-        write_checkpoint(connection, commit, checkpoint)?;
+    if let Some((name, checkpoint)) = &commit.checkpoint {
+        write_checkpoint(connection, commit, name, checkpoint)?;
     }
     if !commit.gaps.is_empty() {
         let gaps = &commit.gaps;
@@ -237,12 +240,17 @@ pub(super) fn write(
     Ok(())
 }
 
-fn write_checkpoint(connection: &mut Connection, commit: &Commit, checkpoint: &Checkpoint) -> Attempt<()> {
+fn write_checkpoint(
+    connection: &mut Connection,
+    commit: &Commit,
+    name: &str,
+    checkpoint: &Checkpoint,
+) -> Attempt<()> {
     let json = serde_json::to_string(checkpoint).map_err(|error| {
         Failure::new(DestinationErrorKind::Failed, format!("the checkpoint cannot be written: {error}"))
     })?;
     let table = place("checkpoint");
-    let stream = || texts([commit.stream.name].into_iter());
+    let stream = || texts([name].into_iter());
     connection.run_with(&format!("DELETE FROM {table} WHERE stream = ?"), vec![stream()])?;
     connection.run_with(
         &format!("INSERT INTO {table} (stream, checkpoint, run, updated_at) VALUES (?, ?, ?, ?)"),

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use tenantry_replication::catalog::{Catalog, Stream, system};
+use tenantry_replication::catalog::{Catalog, Column, Stream, Table, system};
 use tenantry_replication::destination::{Key, TableSummary};
 
 use super::connection::{Attempt, Connection, literal, quoted};
@@ -22,13 +22,9 @@ pub(super) fn absent(
     limit: usize,
 ) -> Attempt<Vec<Key>> {
     let root = stream.root();
-    let key: Vec<String> = root
-        .key_columns()
-        .map(|column| format!("coalesce(CAST(t.{} AS VARCHAR), '')", quoted(column.name)))
-        .collect();
     let mut sql = format!(
         "SELECT {} FROM {} t WHERE t.{} IS DISTINCT FROM true",
-        key.join(", "),
+        key_texts(root),
         names.table(root.name),
         quoted(system::DELETED),
     );
@@ -40,6 +36,41 @@ pub(super) fn absent(
     let _ = write!(sql, " ORDER BY {order} NULLS FIRST LIMIT {limit}");
     let rows = connection.texts(&sql)?;
     Ok(rows.into_iter().map(|row| row.into_iter().map(Option::unwrap_or_default).collect()).collect())
+}
+
+/// Values that one statement looks for.
+const FOUND_AT_ONCE: usize = 1_000;
+
+/// Keys of live root rows whose column holds one of these values, as text; NULL is the empty text.
+pub(super) fn find(
+    connection: &mut Connection,
+    names: &Names,
+    stream: &'static Stream,
+    column: &'static str,
+    values: &BTreeSet<String>,
+) -> Attempt<Vec<Key>> {
+    let root = stream.root();
+    let values: Vec<String> = values.iter().map(|value| literal(value)).collect();
+    let mut keys = Vec::new();
+    for values in values.chunks(FOUND_AT_ONCE) {
+        let sql = format!(
+            "SELECT {} FROM {} t WHERE t.{} IS DISTINCT FROM true AND t.{} IN ({})",
+            key_texts(root),
+            names.table(root.name),
+            quoted(system::DELETED),
+            quoted(column),
+            values.join(", ")
+        );
+        let rows = connection.texts(&sql)?;
+        keys.extend(rows.into_iter().map(|row| row.into_iter().map(Option::unwrap_or_default).collect::<Key>()));
+    }
+    Ok(keys)
+}
+
+/// The key of a row of `t` as texts.
+fn key_texts(table: &Table) -> String {
+    let text = |column: &Column| format!("coalesce(CAST(t.{} AS VARCHAR), '')", quoted(column.name));
+    table.key_columns().map(text).collect::<Vec<_>>().join(", ")
 }
 
 /// One line for each table of the catalog; zeros for a table that is not there yet.

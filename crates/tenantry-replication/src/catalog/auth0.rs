@@ -6,6 +6,7 @@ mod access;
 mod actions;
 mod clients;
 mod connections;
+mod feed;
 mod logs;
 mod organizations;
 mod users;
@@ -32,6 +33,7 @@ pub static CATALOG: Catalog = Catalog {
         logs::STATS_DAILY_STREAM,
         users::USER_IDENTITIES_ARCHIVE_STREAM,
     ],
+    feed: feed::FEED,
     diagram: DIAGRAM,
     relationships: RELATIONSHIPS,
     secret_members: SECRET_MEMBERS,

@@ -5,6 +5,7 @@
 
 mod auth0;
 mod column;
+pub mod feed;
 pub mod schema;
 pub mod system;
 #[cfg(test)]
@@ -19,6 +20,8 @@ pub struct Catalog {
     pub streams: &'static [Stream],
     /// Names of all tables in the order of the published diagram.
     pub diagram: &'static [&'static str],
+    /// What log events tell of changes.
+    pub feed: feed::Feed,
     /// Lines between tables, in the order of the published diagram.
     pub relationships: &'static [Relationship],
     /// Names (compared without case) of JSON members whose values are secrets wherever they stand.

@@ -184,7 +184,7 @@ fn commit(stream: &'static Stream, scope: Scope, synced_at: Micros) -> Commit {
         tables: stream.tables.iter().map(|table| table.name).collect(),
         scope,
         gone: Vec::new(),
-        checkpoint: Some(Checkpoint::Full { read_at: synced_at }),
+        checkpoint: Some((stream.name.to_owned(), Checkpoint::Full { read_at: synced_at, applied_at: None })),
         synced_at,
         run: 1,
         quarantined: Vec::new(),

@@ -74,6 +74,7 @@ struct Held {
 struct Kept {
     tables: BTreeMap<&'static str, Stored>,
     checkpoints: BTreeMap<String, Checkpoint>,
+    checkpoint_runs: BTreeMap<String, u64>,
     runs: BTreeMap<u64, RunRecord>,
     gaps: Vec<KeptGap>,
     /// By table, key and reason.
@@ -169,7 +170,11 @@ impl Destination for MemoryDestination {
     async fn state(&self) -> DestinationResult<State> {
         let kept = &self.held().kept;
         let last_run = kept.runs.keys().next_back().copied().unwrap_or(0);
-        Ok(State { checkpoints: kept.checkpoints.clone(), last_run })
+        Ok(State {
+            checkpoints: kept.checkpoints.clone(),
+            checkpoint_runs: kept.checkpoint_runs.clone(),
+            last_run,
+        })
     }
 
     async fn stage(&self, batch: Batch) -> DestinationResult<()> {
@@ -186,6 +191,19 @@ impl Destination for MemoryDestination {
         let stored = held.kept.table(root, "look for absent rows")?;
         let absent = stored.rows.iter().filter(|(key, row)| !row.deleted && !came.contains(*key));
         Ok(absent.take(limit).map(|(key, _)| key.iter().map(Value::key_text).collect()).collect())
+    }
+
+    async fn find(
+        &self,
+        stream: &'static Stream,
+        column: &'static str,
+        values: &BTreeSet<String>,
+    ) -> DestinationResult<Vec<Key>> {
+        let held = self.held();
+        let stored = held.kept.table(stream.root(), "look for rows")?;
+        let holds = |row: &Row| row.values.get(column).is_some_and(|value| values.contains(&value.key_text()));
+        let found = stored.rows.iter().filter(|(_, row)| !row.deleted && holds(row));
+        Ok(found.map(|(key, _)| key.iter().map(Value::key_text).collect()).collect())
     }
 
     async fn publish(&self, commit: Commit) -> DestinationResult<Published> {
@@ -272,8 +290,9 @@ impl Kept {
 
     fn keep_state(&mut self, commit: &Commit) {
         let stream = commit.stream.name;
-        if let Some(checkpoint) = &commit.checkpoint {
-            self.checkpoints.insert(stream.to_owned(), checkpoint.clone());
+        if let Some((name, checkpoint)) = &commit.checkpoint {
+            self.checkpoints.insert(name.clone(), checkpoint.clone());
+            self.checkpoint_runs.insert(name.clone(), commit.run);
         }
         self.gaps.extend(commit.gaps.iter().map(|gap| KeptGap { stream, gap: gap.clone(), run: commit.run }));
         for quarantine in &commit.quarantined {

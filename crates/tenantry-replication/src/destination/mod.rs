@@ -2,6 +2,8 @@
 //!
 //! Knows no SQL and no storage: that is each destination's own.
 
+use std::collections::BTreeSet;
+
 use arrow_array::RecordBatch;
 use async_trait::async_trait;
 
@@ -33,6 +35,14 @@ pub trait Destination: Send + Sync {
     /// Merge keys of live rows of the stream's root table that no staged row has: what a sweep would soft-delete.
     /// At most `limit` of them, in key order.
     async fn absent(&self, stream: &'static Stream, limit: usize) -> DestinationResult<Vec<Key>>;
+
+    /// Merge keys of live rows of the stream's root table whose column `column` holds one of `values`.
+    async fn find(
+        &self,
+        stream: &'static Stream,
+        column: &'static str,
+        values: &BTreeSet<String>,
+    ) -> DestinationResult<Vec<Key>>;
 
     /// Makes everything that was staged for the stream visible, in one transaction: upserts by merge key, the sweep, the checkpoint,
     /// quarantined records and gaps. Either all of it happened or nothing did. Staged rows are gone afterwards, also on failure.
@@ -84,8 +94,8 @@ pub struct Commit {
     pub scope: Scope,
     /// Root keys that the tenant was asked for and no longer has: their rows, and their children's, are soft-deleted in any scope.
     pub gone: Vec<Key>,
-    /// Where the next run goes on; `None` leaves the old checkpoint.
-    pub checkpoint: Option<Checkpoint>,
+    /// Where the next run goes on, under the name that it is kept by; `None` leaves the old checkpoint.
+    pub checkpoint: Option<(String, Checkpoint)>,
     /// The value for the sync time of rows that are written.
     pub synced_at: Micros,
     /// Number of the run.

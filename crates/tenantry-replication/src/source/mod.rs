@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::catalog::Stream;
+use crate::clock::Micros;
 use crate::error::SourceResult;
 use crate::state::Checkpoint;
 
@@ -44,6 +45,11 @@ pub trait Pages: Send {
     /// not be split further): rows then count, absence does not.
     fn complete(&self) -> bool;
 
+    /// Whether everything was read although only changes were asked for, because that cost fewer requests. Known once the first page came.
+    fn covers_everything(&self) -> bool {
+        false
+    }
+
     /// Stretches of the stream that the source no longer holds, found while reading.
     fn gaps(&self) -> &[Gap] {
         &[]
@@ -62,6 +68,9 @@ pub struct Read {
     pub parents: Vec<String>,
     /// Where an earlier run stopped; `None` for everything.
     pub from: Option<Checkpoint>,
+    /// Only what changed at this time or later (microseconds UTC, by the tenant's clock): users by their time of change, events by the
+    /// time of their record. Other streams take no notice. `None` for everything, or for what `from` says.
+    pub since: Option<Micros>,
 }
 
 /// One answer's worth of records.

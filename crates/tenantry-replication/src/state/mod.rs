@@ -11,8 +11,10 @@ use crate::clock::Micros;
 /// Everything that a run needs to know of earlier ones.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct State {
-    /// Last checkpoint by stream name.
+    /// Last checkpoint by its name: the stream's, or the stream's and its tables' where a run writes only some of them.
     pub checkpoints: BTreeMap<String, Checkpoint>,
+    /// Number of the run that wrote each of these checkpoints.
+    pub checkpoint_runs: BTreeMap<String, u64>,
     /// Number of the last run; 0 before the first.
     pub last_run: u64,
 }
@@ -21,10 +23,13 @@ pub struct State {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Checkpoint {
-    /// A complete read of the whole list finished.
+    /// A complete read of the whole list finished, and changes were applied since.
     Full {
-        /// When the read began, microseconds UTC: changes from then on may be missing.
+        /// When the last complete read began, microseconds UTC by the tenant's clock.
         read_at: Micros,
+        /// Up to when changes are known to be applied, by the same clock; `read_at` where none were since.
+        #[serde(default)]
+        applied_at: Option<Micros>,
     },
     /// All events up to and including this one are published.
     Log {

@@ -4,13 +4,17 @@
 //! the run, since it would meet every stream.
 
 mod absence;
+mod cascades;
+mod changes;
+mod collect;
 mod parents;
 mod plan;
 mod replicate;
 mod report;
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use futures::StreamExt as _;
 use futures::stream;
@@ -22,10 +26,12 @@ use crate::clock::{Clock, MICROS_PER_SECOND, Micros};
 use crate::destination::Destination;
 use crate::error::{DestinationError, DestinationResult, SourceError};
 use crate::source::Source;
-use crate::state::RunRecord;
+use crate::state::{RunRecord, State};
 
 use parents::{NoParents, Parents};
-use plan::{Action, Task};
+use changes::Told;
+use collect::Collector;
+use plan::{Action, Reach, Task};
 use report::StreamReport;
 
 /// What a run works with.
@@ -50,7 +56,16 @@ pub struct Options {
     pub full: bool,
     /// Streams read at the same time, at most.
     pub streams_at_once: usize,
+    /// How long after a complete read a stream is read completely again; until then it follows the log.
+    pub full_every: Duration,
+    /// The same for streams that change without an event.
+    pub untold_every: Duration,
 }
+
+/// The default for [`Options::full_every`].
+pub const FULL_EVERY: Duration = Duration::from_hours(24);
+/// The default for [`Options::untold_every`].
+pub const UNTOLD_EVERY: Duration = Duration::from_hours(1);
 
 /// Something that a progress display wants to know.
 #[derive(Debug, Clone, PartialEq)]
@@ -102,7 +117,13 @@ struct Run {
     number: u64,
     /// When the run began: the sync time of every row it writes.
     started_at: Micros,
+    /// The same by the tenant's clock: what was changed before is seen by this run.
+    tenant_time: Micros,
     parents: Parents,
+    /// Whether the log narrows what is read.
+    follows_log: bool,
+    /// Root keys that ended in this run, by stream.
+    ended: Mutex<BTreeMap<&'static str, BTreeSet<String>>>,
 }
 
 /// Brings the selected tables up to date with the tenant: connect, prepare, plan, replicate each stream, record the run.
@@ -111,24 +132,29 @@ pub async fn sync(edges: &Edges, catalog: &'static Catalog, options: &Options) -
     let access = edges.source.connect().await?;
     edges.destination.prepare(catalog).await?;
     let state = edges.destination.state().await?;
-    let tasks = plan::tasks(catalog, options, &access, &state);
-    let run = Run {
+    let mut tasks = plan::tasks(catalog, options, &access, &state);
+    let started_at = edges.clock.now();
+    let mut run = Run {
         edges: edges.clone(),
         catalog,
         number: state.last_run + 1,
-        started_at: edges.clock.now(),
+        started_at,
+        tenant_time: started_at + access.clock_ahead_seconds.unwrap_or(0) * MICROS_PER_SECOND,
         parents: Parents::of(&tasks),
+        follows_log: false,
+        ended: Mutex::default(),
     };
+    let mut reports = run.follow_log(options, &mut tasks, &state).await?;
 
     // Parents come before their fan-outs in the catalog, and streams begin in that order: a fan-out that waits never keeps its parent out.
     let at_once = options.streams_at_once.max(1);
-    let mut reports: Vec<StreamReport> = Vec::with_capacity(tasks.len());
-    let mut running = stream::iter(tasks.iter().map(|task| run.stream(task))).buffer_unordered(at_once);
+    let mut running = stream::iter(tasks.iter().map(|task| run.stream(task, None))).buffer_unordered(at_once);
     while let Some(report) = running.next().await {
         reports.push(report?);
     }
     drop(running);
-    reports.sort_by_key(|report| tasks.iter().position(|task| task.stream.name == report.stream.name));
+    cascades::follow(&run, &tasks, &mut reports).await?;
+    reports.sort_by_key(|report| catalog.streams.iter().position(|stream| stream.name == report.stream.name));
 
     let seconds = edges.clock.monotonic().saturating_sub(begun).as_secs_f64();
     let report = Report::new(run.number, reports, edges.source.requests(), seconds);
@@ -137,15 +163,40 @@ pub async fn sync(edges: &Edges, catalog: &'static Catalog, options: &Options) -
 }
 
 impl Run {
+    /// Reads the log before everything else where that spares more than it costs, and narrows the other tasks to what it told.
+    async fn follow_log(
+        &mut self,
+        options: &Options,
+        tasks: &mut Vec<Task>,
+        state: &State,
+    ) -> DestinationResult<Vec<StreamReport>> {
+        let Some((since, known_are_applied)) = plan::told_since(self.catalog, tasks, state) else { return Ok(Vec::new()) };
+        let Some(at) = tasks.iter().position(|task| task.stream.name == self.catalog.feed.stream) else { return Ok(Vec::new()) };
+        let log = Task { reach: Reach::Since(since, Told::default()), ..tasks.remove(at) };
+        let mut collector = Collector::new(known_are_applied);
+        let report = self.stream(&log, Some(&mut collector)).await?;
+        // A hole in the log, or a log that could not be read, tells nothing of what it hides.
+        if report.outcome == Outcome::Done && report.gaps == 0 {
+            self.follows_log = true;
+            plan::narrow(self.catalog, options, tasks, &collector.changes, self.tenant_time);
+        }
+        Ok(vec![report])
+    }
+
+    /// Notes root keys that ended, for what ends with them.
+    fn note_ended(&self, stream: &'static str, keys: impl IntoIterator<Item = String>) {
+        self.ended.lock().unwrap_or_else(PoisonError::into_inner).entry(stream).or_default().extend(keys);
+    }
+
     /// One stream from begin to end. Fails only where the destination does.
-    async fn stream(&self, task: &Task) -> DestinationResult<StreamReport> {
+    async fn stream(&self, task: &Task, collector: Option<&mut Collector>) -> DestinationResult<StreamReport> {
         let name = task.stream.name;
         let begun = self.edges.clock.monotonic();
         let mut report = match &task.action {
             Action::Leave { outcome, message } => StreamReport::left(task, *outcome, message.clone()),
             Action::Read => {
                 self.edges.observer.event(&Event::Started { stream: name });
-                replicate::replicate(self, task).await?
+                replicate::replicate(self, task, collector).await?
             }
         };
         // Whoever still waits for this stream's keys gets to know that there are none.

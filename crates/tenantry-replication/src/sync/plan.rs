@@ -1,10 +1,17 @@
-//! What to do for each stream of a run: pure decisions from catalog, selection, scopes and checkpoints.
+//! What to do for each stream of a run: pure decisions from catalog, selection, scopes, checkpoints and what the log told.
 
 use crate::catalog::{Catalog, Replication, Stream};
+use crate::clock::Micros;
 use crate::source::Access;
 use crate::state::{Checkpoint, State};
 
+use super::changes::{Changes, Told};
 use super::{Options, Outcome};
+
+/// Records of one stream that are looked at one by one; more than that and the list costs less.
+const LOOKED_AT_MAX: usize = 50;
+/// How far before the last applied change users are asked for again: their search index trails behind, and clocks differ.
+const USERS_OVERLAP: Micros = 60 * crate::clock::MICROS_PER_SECOND;
 
 /// What a run does for one stream.
 #[derive(Debug, Clone, PartialEq)]
@@ -13,7 +20,11 @@ pub(super) struct Task {
     /// The stream's tables that are written; none for a parent that is read for its fan-out alone.
     pub(super) tables: Vec<&'static str>,
     pub(super) action: Action,
-    /// Where the last run stopped, for streams that go on from there.
+    /// How much of the stream is read.
+    pub(super) reach: Reach,
+    /// The name that its checkpoint is kept by.
+    pub(super) checkpoint_name: String,
+    /// Where the last run stopped.
     pub(super) from: Option<Checkpoint>,
     /// Whether a fan-out waits for this stream's keys.
     pub(super) is_parent: bool,
@@ -34,24 +45,42 @@ pub(super) enum Action {
     Leave { outcome: Outcome, message: Option<String> },
 }
 
-/// One task for each stream that a selected table needs, in catalog order.
+/// How much of a stream is read.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Reach {
+    /// All of it; for events and daily figures: from the checkpoint on.
+    Whole,
+    /// What the log told, and nothing else.
+    Told(Told),
+    /// What changed at this time (by the tenant's clock) or later, and what the log told.
+    Since(Micros, Told),
+}
+
+/// One task for each stream that a selected table needs, in catalog order, each with its whole reach.
 pub(super) fn tasks(catalog: &'static Catalog, options: &Options, access: &Access, state: &State) -> Vec<Task> {
     let selected = |stream: &Stream| stream.tables.iter().any(|table| options.tables.contains(table.name));
     let needed_by_fan_out = |stream: &Stream| {
         catalog.streams.iter().any(|other| selected(other) && other.parent.as_ref().is_some_and(|parent| parent.stream == stream.name))
     };
-    catalog
-        .streams
-        .iter()
-        .filter(|stream| selected(stream) || needed_by_fan_out(stream))
-        .map(|stream| Task {
+    let task = |stream: &'static Stream| {
+        let tables: Vec<_> = stream.tables.iter().map(|table| table.name).filter(|name| options.tables.contains(name)).collect();
+        let checkpoint_name = checkpoint_name(stream, &tables);
+        Task {
             stream,
-            tables: stream.tables.iter().map(|table| table.name).filter(|name| options.tables.contains(name)).collect(),
             action: action(stream, access),
-            from: if options.full { None } else { resume(stream, state) },
+            reach: Reach::Whole,
+            from: state.checkpoints.get(&checkpoint_name).filter(|_| !options.full).cloned(),
+            checkpoint_name,
+            tables,
             is_parent: needed_by_fan_out(stream),
-        })
-        .collect()
+        }
+    };
+    catalog.streams.iter().filter(|stream| selected(stream) || needed_by_fan_out(stream)).map(task).collect()
+}
+
+/// A checkpoint stands for the tables that were written with it, and for no others.
+fn checkpoint_name(stream: &Stream, tables: &[&str]) -> String {
+    if tables.len() == stream.tables.len() { stream.name.to_owned() } else { format!("{}: {}", stream.name, tables.join(", ")) }
 }
 
 fn action(stream: &Stream, access: &Access) -> Action {
@@ -69,10 +98,146 @@ pub(super) fn missing_scope(scope: &str) -> String {
     format!("the token lacks `{scope}`")
 }
 
-/// The checkpoint to go on from, for streams that do not read everything each time.
-fn resume(stream: &Stream, state: &State) -> Option<Checkpoint> {
-    match stream.replication {
-        Replication::Log | Replication::Daily => state.checkpoints.get(stream.name).cloned(),
-        Replication::FullTable | Replication::Export | Replication::Frozen => None,
+/// The time from which events must be read so that they tell of every change that is not applied yet; `None` where nothing would be spared.
+pub(super) fn told_since(catalog: &Catalog, tasks: &[Task], state: &State) -> Option<(Micros, bool)> {
+    let feed = tasks.iter().find(|task| task.stream.name == catalog.feed.stream)?;
+    if feed.action != Action::Read {
+        return None;
+    }
+    let narrowable = || tasks.iter().filter(|task| task.action == Action::Read).filter_map(|task| Some((task, applied_at(task)?)));
+    let since = narrowable().map(|(_, at)| at).min()?;
+    // Events that an earlier run has written were applied by it, unless it ended between writing them and applying them.
+    let run_of = |task: &Task| state.checkpoint_runs.get(&task.checkpoint_name).copied();
+    let applied = run_of(feed).is_some_and(|run| narrowable().all(|(task, _)| run_of(task) >= Some(run)));
+    Some((since, applied))
+}
+
+/// Up to when changes of a stream are applied; `None` for streams that are read in full or go on by themselves.
+fn applied_at(task: &Task) -> Option<Micros> {
+    match task.from {
+        Some(Checkpoint::Full { read_at, applied_at }) => Some(applied_at.unwrap_or(read_at)),
+        _ => None,
+    }
+}
+
+/// Narrows the reach of each stream to what the log told, where that is enough.
+pub(super) fn narrow(catalog: &Catalog, options: &Options, tasks: &mut [Task], changes: &Changes, now: Micros) {
+    for task in tasks.iter_mut().filter(|task| task.action == Action::Read) {
+        let told = changes.of(catalog, task.stream.name);
+        task.reach = reach(catalog, options, task, told, now);
+    }
+    for at in 0..tasks.len() {
+        let Some(parent) = tasks[at].stream.parent.as_ref() else { continue };
+        let above = changes.of(catalog, parent.stream);
+        match &mut tasks[at].reach {
+            // A parent that is new or changed may have children that no event named.
+            Reach::Told(told) if !above.anything => told.parents.extend(above.records),
+            reach => {
+                *reach = Reach::Whole;
+                let parent = tasks.iter_mut().find(|task| task.stream.name == parent.stream);
+                parent.into_iter().for_each(|parent| parent.reach = Reach::Whole);
+            }
+        }
+    }
+}
+
+fn reach(catalog: &Catalog, options: &Options, task: &Task, told: Told, now: Micros) -> Reach {
+    let (Some(Checkpoint::Full { read_at, .. }), Some(applied_at)) = (&task.from, applied_at(task)) else { return Reach::Whole };
+    let untold = catalog.feed.untold.contains(&task.stream.name);
+    let every = if untold { options.untold_every } else { options.full_every };
+    let is_due = now.saturating_sub(*read_at) >= i64::try_from(every.as_micros()).unwrap_or(Micros::MAX);
+    if is_due || told.anything || told.records.len() + told.parents.len() > LOOKED_AT_MAX {
+        return Reach::Whole;
+    }
+    match task.stream.replication {
+        Replication::FullTable => Reach::Told(told),
+        Replication::Export => Reach::Since(applied_at - USERS_OVERLAP, told),
+        Replication::Log | Replication::Daily | Replication::Frozen => Reach::Whole,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::catalog::CATALOG;
+
+    const HOUR: Micros = 3_600 * crate::clock::MICROS_PER_SECOND;
+
+    fn options() -> Options {
+        Options {
+            tables: CATALOG.tables().map(|table| table.name).collect(),
+            full: false,
+            streams_at_once: 1,
+            full_every: Duration::from_secs(24 * 3_600),
+            untold_every: Duration::from_secs(3_600),
+        }
+    }
+
+    /// All streams as a complete read at time 0 left them, narrowed at `now` by what was told.
+    fn narrowed(changes: &Changes, now: Micros) -> Vec<Task> {
+        let mut state = State::default();
+        for stream in CATALOG.streams {
+            state.checkpoints.insert(stream.name.into(), Checkpoint::Full { read_at: 0, applied_at: Some(now - HOUR / 2) });
+        }
+        let mut tasks = tasks(&CATALOG, &options(), &Access::default(), &state);
+        narrow(&CATALOG, &options(), &mut tasks, changes, now);
+        tasks
+    }
+
+    fn reach_of<'a>(tasks: &'a [Task], stream: &str) -> &'a Reach {
+        &tasks.iter().find(|task| task.stream.name == stream).unwrap().reach
+    }
+
+    fn told(stream: &'static str, told: Told) -> Changes {
+        Changes { streams: [(stream, told)].into(), unknown: false }
+    }
+
+    #[test]
+    fn what_nothing_was_told_of_is_not_read_again_before_it_is_due() {
+        let tasks = narrowed(&Changes::default(), HOUR / 2);
+        assert_eq!(*reach_of(&tasks, "clients"), Reach::Told(Told::default()));
+        assert_eq!(*reach_of(&tasks, "grants"), Reach::Told(Told::default()));
+        assert_eq!(*reach_of(&tasks, "users"), Reach::Since(-USERS_OVERLAP, Told::default()));
+        let tasks = narrowed(&Changes::default(), HOUR);
+        assert_eq!(*reach_of(&tasks, "grants"), Reach::Whole, "no event tells of consents");
+        assert_eq!(*reach_of(&tasks, "clients"), Reach::Told(Told::default()));
+        let tasks = narrowed(&Changes::default(), 24 * HOUR);
+        assert!(tasks.iter().all(|task| task.reach == Reach::Whole));
+    }
+
+    #[test]
+    fn a_fan_out_that_is_read_whole_needs_its_whole_parent() {
+        let anything = Told { anything: true, ..Told::default() };
+        let tasks = narrowed(&told("organization_members", anything.clone()), 1);
+        assert_eq!(*reach_of(&tasks, "organization_members"), Reach::Whole);
+        assert_eq!(*reach_of(&tasks, "organizations"), Reach::Whole);
+        assert_eq!(*reach_of(&tasks, "connections"), Reach::Told(Told::default()));
+        let tasks = narrowed(&told("organizations", anything), 1);
+        assert_eq!(*reach_of(&tasks, "organization_members"), Reach::Whole, "an unknown organization may be new");
+    }
+
+    #[test]
+    fn a_new_parent_is_asked_for_its_children() {
+        let records = Told { records: ["org_1".to_owned()].into(), ..Told::default() };
+        let tasks = narrowed(&told("organizations", records), 1);
+        let parents = Told { parents: ["org_1".to_owned()].into(), ..Told::default() };
+        assert_eq!(*reach_of(&tasks, "organization_members"), Reach::Told(parents));
+    }
+
+    #[test]
+    fn an_unknown_write_puts_every_list_in_doubt_and_users_not() {
+        let tasks = narrowed(&Changes { unknown: true, ..Changes::default() }, 1);
+        assert_eq!(*reach_of(&tasks, "clients"), Reach::Whole);
+        assert!(matches!(reach_of(&tasks, "users"), Reach::Since(..)));
+    }
+
+    #[test]
+    fn a_checkpoint_stands_for_its_tables_alone() {
+        let mut state = State::default();
+        state.checkpoints.insert("clients".into(), Checkpoint::Full { read_at: 0, applied_at: None });
+        let some = Options { tables: ["client_callback"].into(), ..options() };
+        assert_eq!(tasks(&CATALOG, &some, &Access::default(), &state)[0].from, None);
     }
 }

@@ -1,12 +1,13 @@
 //! One stream: read pages, normalize, stage, and publish rows and checkpoint together.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::Duration;
 
 use arrow_array::cast::AsArray as _;
 
-use crate::catalog::{Replication, Stream};
-use crate::destination::{Batch, Commit, Counts, Published, Scope};
+use crate::catalog::{Origin, Replication, Stream};
+use crate::clock::Micros;
+use crate::destination::{Batch, Commit, Counts, Key, Published, Scope};
 use crate::error::{DestinationError, DestinationErrorKind, DestinationResult, SourceError, SourceErrorKind};
 use crate::json::JsonError;
 use crate::normalize::Normalizer;
@@ -14,12 +15,15 @@ use crate::source::{Gap, Page, Pages, Read};
 use crate::state::{Checkpoint, Quarantine};
 
 use super::parents::{NoParents, ParentKeys};
-use super::plan::{Task, missing_scope};
+use super::collect::Collector;
+use super::plan::{Reach, Task, missing_scope};
 use super::report::StreamReport;
 use super::{Event, Outcome, Run, absence};
 
 /// Quarantined records that one publish keeps; all are counted.
 const QUARANTINED_KEPT_MAX: usize = 10_000;
+/// Ended records that one sweep follows into other streams; beyond that those see it when they are read in full.
+const SWEPT_MAX: usize = 1_000_000;
 /// A stream that publishes as it goes spends at most one part in this many of its time on publishing.
 const PUBLISH_SHARE: u32 = 10;
 
@@ -37,8 +41,12 @@ pub(super) enum StreamError {
 }
 
 /// Replicates one stream. Fails only where the destination does; everything else is in the report.
-pub(super) async fn replicate(run: &Run, task: &Task) -> DestinationResult<StreamReport> {
-    let mut reading = Reading::new(run, task);
+pub(super) async fn replicate(
+    run: &Run,
+    task: &Task,
+    collector: Option<&mut Collector>,
+) -> DestinationResult<StreamReport> {
+    let mut reading = Reading::new(run, task, collector);
     let result = reading.run(run, task).await;
     if result.is_err() {
         run.edges.destination.discard(task.stream).await?;
@@ -67,10 +75,17 @@ pub(super) struct Reading<'a> {
     stream: &'static Stream,
     tables: &'a [&'static str],
     normalizer: Normalizer,
-    read_at: i64,
+    collector: Option<&'a mut Collector>,
+    /// Whether everything was asked for, or came although it was not.
+    whole: bool,
+    /// Root keys that came, where only a part was asked for.
+    came: BTreeSet<Key>,
+    /// Root keys that the tenant was asked for and no longer has.
+    gone: BTreeSet<Key>,
     pub(super) requests: u64,
     complete: bool,
     checkpoint: Option<Checkpoint>,
+    checkpoint_name: String,
     gaps: Vec<Gap>,
     gaps_published: usize,
     quarantined: Vec<Quarantine>,
@@ -81,15 +96,19 @@ pub(super) struct Reading<'a> {
 }
 
 impl<'a> Reading<'a> {
-    fn new(run: &Run, task: &'a Task) -> Self {
+    fn new(run: &Run, task: &'a Task, collector: Option<&'a mut Collector>) -> Self {
         Self {
             stream: task.stream,
             tables: &task.tables,
             normalizer: Normalizer::new(run.catalog, task.stream),
-            read_at: run.edges.clock.now(),
+            collector,
+            whole: task.reach == Reach::Whole,
+            came: BTreeSet::new(),
+            gone: BTreeSet::new(),
             requests: 0,
             complete: false,
             checkpoint: None,
+            checkpoint_name: task.checkpoint_name.clone(),
             gaps: Vec::new(),
             gaps_published: 0,
             quarantined: Vec::new(),
@@ -100,16 +119,32 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// The whole way of a stream: read everything, confirm what is absent, publish. True when the read was complete.
+    /// The whole way of a stream: read, confirm what is absent, publish. True when the read was complete.
     async fn run(&mut self, run: &Run, task: &Task) -> Result<bool, StreamError> {
         self.complete = true;
-        self.read_all(run, task).await?;
+        match &task.reach {
+            Reach::Whole => self.read_all(run, task).await?,
+            Reach::Since(since, told) => {
+                self.read(run, task, Vec::new(), Some(*since)).await?;
+                self.stage(run, true).await?;
+                if !self.whole {
+                    self.look_at(run, &told.records).await?;
+                }
+            }
+            // A parent that only its fan-out needs, and the fan-out needs no keys.
+            Reach::Told(_) if self.tables.is_empty() => {}
+            Reach::Told(told) => {
+                self.look_at(run, &told.records).await?;
+                self.read_children(run, task, &told.parents).await?;
+            }
+        }
         self.stage(run, true).await?;
         if self.sweeps() && !self.tables.is_empty() {
             absence::confirm(run, task, self).await?;
             self.stage(run, true).await?;
+            self.note_swept(run).await?;
         }
-        self.publish(run).await?;
+        self.publish(run, task).await?;
         if let Some(mut parents) = self.parent_keys.take() {
             parents.complete = self.complete && !self.normalizer.nameless();
             run.parents.give(task.stream.name, &Ok(parents));
@@ -126,8 +161,17 @@ impl<'a> Reading<'a> {
             parents_complete = taken.complete;
             parents = taken.keys;
         }
-        let mut pages = run.edges.source.open(Read { stream: task.stream, parents, from: task.from.clone() });
+        self.read(run, task, parents, None).await?;
+        self.complete &= parents_complete;
+        Ok(())
+    }
+
+    /// Reads pages to their end.
+    async fn read(&mut self, run: &Run, task: &Task, parents: Vec<String>, since: Option<Micros>) -> Result<(), StreamError> {
+        let from = self.publishes_as_it_goes().then(|| task.from.clone()).flatten();
+        let mut pages = run.edges.source.open(Read { stream: task.stream, parents, from, since });
         let mut next = pages.next().await;
+        self.whole |= pages.covers_everything();
         self.heard(run, pages.as_ref());
         while let Some(page) = next? {
             // A gap is published with the first rows behind it, or a crash after them would hide it.
@@ -140,12 +184,58 @@ impl<'a> Reading<'a> {
         }
         self.requests += pages.requests();
         self.gaps = pages.gaps().to_vec();
-        self.complete &= pages.complete() && parents_complete;
+        self.complete &= pages.complete();
+        Ok(())
+    }
+
+    /// Asks for records by their keys, but for those that have come: each is staged, or gone.
+    async fn look_at(&mut self, run: &Run, keys: &BTreeSet<String>) -> Result<(), StreamError> {
+        for key in keys {
+            let root_key = vec![key.clone()];
+            if self.came.contains(&root_key) {
+                continue;
+            }
+            self.requests += 1;
+            match run.edges.source.record(self.stream, key).await? {
+                Some(page) => self.take_page(run, &page).await?,
+                None => drop(self.gone.insert(root_key)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads the children of these parents again: those that no longer come are gone.
+    async fn read_children(&mut self, run: &Run, task: &Task, parents: &BTreeSet<String>) -> Result<(), StreamError> {
+        let root = self.stream.root();
+        let Some(column) = root.columns.iter().find(|column| column.origin == Origin::Parent).filter(|_| !parents.is_empty()) else {
+            return Ok(());
+        };
+        self.read(run, task, parents.iter().cloned().collect(), None).await?;
+        self.stage(run, true).await?;
+        if self.complete && !self.normalizer.nameless() {
+            let held = run.edges.destination.find(self.stream, column.name, parents).await?;
+            let stays = |key: &Key| self.came.contains(key) || self.normalizer.spared().contains(key);
+            self.gone.extend(held.into_iter().filter(|key| !stays(key)));
+        }
+        Ok(())
+    }
+
+    /// Notes what a sweep will end, where other streams are not read whole and depend on it.
+    async fn note_swept(&mut self, run: &Run) -> Result<(), StreamError> {
+        let is_cause = run.catalog.feed.cascades.iter().any(|cascade| cascade.of == self.stream.name);
+        if run.follows_log && is_cause {
+            let absent = run.edges.destination.absent(self.stream, SWEPT_MAX).await?;
+            let swept = absent.into_iter().filter(|key| !self.normalizer.spared().contains(key));
+            run.note_ended(self.stream.name, swept.filter_map(|key| key.into_iter().next()));
+        }
         Ok(())
     }
 
     /// Normalizes one page, and stages or publishes what has gathered.
     pub(super) async fn take_page(&mut self, run: &Run, page: &Page) -> Result<(), StreamError> {
+        if let Some(collector) = &mut self.collector {
+            collector.take(run.catalog, self.stream, run.edges.destination.as_ref(), page).await?;
+        }
         self.normalizer.page(page)?;
         self.keep_quarantined();
         if let Some(checkpoint) = &page.checkpoint {
@@ -154,7 +244,7 @@ impl<'a> Reading<'a> {
         let publish = self.publishes_as_it_goes() && self.is_due(run);
         self.stage(run, publish).await?;
         if publish {
-            self.publish(run).await?;
+            self.publish_as(run, self.checkpoint.clone()).await?;
         }
         Ok(())
     }
@@ -170,6 +260,7 @@ impl<'a> Reading<'a> {
     async fn stage(&mut self, run: &Run, all: bool) -> Result<(), StreamError> {
         for batch in self.normalizer.take(all) {
             self.note_parent_keys(run, &batch);
+            self.note_came(&batch);
             // The root is staged even where it is not written: its rows tell which children belong to what was read.
             let root = batch.table.name == self.stream.root().name;
             if !self.tables.is_empty() && (root || self.tables.contains(&batch.table.name)) {
@@ -191,18 +282,39 @@ impl<'a> Reading<'a> {
         }
     }
 
-    async fn publish(&mut self, run: &Run) -> Result<(), StreamError> {
-        let begun = run.edges.clock.monotonic();
+    /// Keeps the root keys that came, where absence is judged key by key.
+    fn note_came(&mut self, batch: &Batch) {
+        let root = self.stream.root();
+        if self.whole || self.publishes_as_it_goes() || batch.table.name != root.name {
+            return;
+        }
+        let columns: Vec<_> = root.key.iter().filter_map(|name| batch.rows.column_by_name(name)?.as_string_opt::<i32>()).collect();
+        if columns.len() == root.key.len() {
+            let key = |row: usize| columns.iter().map(|column| column.value(row).to_owned()).collect();
+            self.came.extend((0..batch.rows.num_rows()).map(key));
+        }
+    }
+
+    /// Publishes everything that the read came to.
+    async fn publish(&mut self, run: &Run, task: &Task) -> Result<(), StreamError> {
         if let Some(parents) = &mut self.parent_keys {
             // A quarantined parent is still there: what belongs to it must be read, or it would seem gone.
             parents.keys.extend(self.normalizer.spared().iter().filter_map(|key| key.first().cloned()));
-            let mut seen = std::collections::HashSet::new();
+            let mut seen = HashSet::new();
             parents.keys.retain(|key| seen.insert(key.clone()));
         }
+        run.note_ended(self.stream.name, self.gone.iter().filter_map(|key| key.first().cloned()));
+        let checkpoint = self.final_checkpoint(run, task);
+        self.publish_as(run, checkpoint).await
+    }
+
+    async fn publish_as(&mut self, run: &Run, checkpoint: Option<Checkpoint>) -> Result<(), StreamError> {
         if self.tables.is_empty() {
             return Ok(());
         }
-        let published = run.edges.destination.publish(self.commit(run)).await?;
+        let begun = run.edges.clock.monotonic();
+        let commit = self.commit(run, checkpoint);
+        let published = run.edges.destination.publish(commit).await?;
         self.gaps_published = self.gaps.len();
         self.count(&published);
         let ended = run.edges.clock.monotonic();
@@ -210,13 +322,13 @@ impl<'a> Reading<'a> {
         Ok(())
     }
 
-    fn commit(&mut self, run: &Run) -> Commit {
+    fn commit(&mut self, run: &Run, checkpoint: Option<Checkpoint>) -> Commit {
         Commit {
             stream: self.stream,
             tables: self.tables.to_vec(),
             scope: self.scope(),
-            gone: Vec::new(),
-            checkpoint: self.checkpoint(),
+            gone: std::mem::take(&mut self.gone).into_iter().collect(),
+            checkpoint: checkpoint.map(|checkpoint| (self.checkpoint_name.clone(), checkpoint)),
             synced_at: run.started_at,
             run: run.number,
             quarantined: std::mem::take(&mut self.quarantined),
@@ -238,8 +350,8 @@ impl<'a> Reading<'a> {
 
     /// Whether absence from what was read means anything.
     fn sweeps(&self) -> bool {
-        let whole_list = matches!(self.stream.replication, Replication::FullTable | Replication::Export);
-        whole_list && self.complete && !self.normalizer.nameless()
+        let is_list = matches!(self.stream.replication, Replication::FullTable | Replication::Export);
+        is_list && self.whole && self.complete && !self.normalizer.nameless()
     }
 
     fn publishes_as_it_goes(&self) -> bool {
@@ -251,13 +363,19 @@ impl<'a> Reading<'a> {
         self.published.is_none_or(|(ended, took)| run.edges.clock.monotonic().saturating_sub(ended) >= took * (PUBLISH_SHARE - 1))
     }
 
-    fn checkpoint(&self) -> Option<Checkpoint> {
+    /// Where the next run goes on after this one. A read that was not complete leaves that where it was.
+    fn final_checkpoint(&self, run: &Run, task: &Task) -> Option<Checkpoint> {
         match self.stream.replication {
-            Replication::FullTable | Replication::Export => {
-                self.complete.then_some(Checkpoint::Full { read_at: self.read_at })
-            }
             Replication::Log | Replication::Daily => self.checkpoint.clone(),
             Replication::Frozen => None,
+            Replication::FullTable | Replication::Export if !self.complete => None,
+            Replication::FullTable | Replication::Export if self.whole => {
+                Some(Checkpoint::Full { read_at: run.tenant_time, applied_at: None })
+            }
+            Replication::FullTable | Replication::Export => match task.from {
+                Some(Checkpoint::Full { read_at, .. }) => Some(Checkpoint::Full { read_at, applied_at: Some(run.tenant_time) }),
+                _ => None,
+            },
         }
     }
 

@@ -30,7 +30,7 @@ pub(crate) async fn pages(recorded: &Recorded) -> Vec<Page> {
         return source.record(stream, "some-id").await.unwrap().into_iter().collect();
     }
     let parents = page.parent.iter().cloned().collect();
-    let mut read = source.open(Read { stream, parents, from: None });
+    let mut read = source.open(Read { stream, parents, from: None, since: None });
     let mut pages = Vec::new();
     while let Some(page) = read.next().await.unwrap() {
         pages.push(page);

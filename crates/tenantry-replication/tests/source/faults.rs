@@ -21,8 +21,12 @@ fn walk(fault: Value) -> Result<(u64, Duration), SourceError> {
     fault["path"] = json!("/api/v2/organizations");
     fault["skip"] = json!(1);
     tenant.fault(fault);
-    let pages =
-        tenant.source().open(Read { stream: stream("organizations"), parents: Vec::new(), from: None });
+    let pages = tenant.source().open(Read {
+        stream: stream("organizations"),
+        parents: Vec::new(),
+        from: None,
+        since: None,
+    });
     let got = tenant.clock.run(read_all(pages))?;
     assert_eq!(got.counts("id").len(), 250);
     assert!(got.complete);
@@ -58,8 +62,12 @@ fn what_will_not_pass_is_not_asked_again() {
         let tenant = tenant();
         tenant
             .fault(json!({ "path": "/api/v2/organizations", "status": status, "body": body, "times": 100 }));
-        let pages =
-            tenant.source().open(Read { stream: stream("organizations"), parents: Vec::new(), from: None });
+        let pages = tenant.source().open(Read {
+            stream: stream("organizations"),
+            parents: Vec::new(),
+            from: None,
+            since: None,
+        });
         let error = tenant.clock.run(read_all(pages)).map(|_| ()).unwrap_err();
         assert_eq!((error.kind, error.status, tenant.api_log().len()), (kind, Some(status), 1), "{error}");
     }
@@ -69,8 +77,12 @@ fn what_will_not_pass_is_not_asked_again() {
 fn attempts_are_bounded_and_waits_grow_with_jitter() {
     let tenant = tenant();
     tenant.fault(json!({ "path": "/api/v2/*", "status": 503, "times": 1000 }));
-    let pages =
-        tenant.source().open(Read { stream: stream("organizations"), parents: Vec::new(), from: None });
+    let pages = tenant.source().open(Read {
+        stream: stream("organizations"),
+        parents: Vec::new(),
+        from: None,
+        since: None,
+    });
     let error = tenant.clock.run(read_all(pages)).map(|_| ()).unwrap_err();
     assert_eq!(error.kind, SourceErrorKind::Unavailable);
     let at: Vec<Duration> = tenant.api_log().iter().map(|sent| sent.at).collect();
@@ -125,8 +137,12 @@ fn a_429_is_waited_for_as_its_headers_say() {
 fn a_tenant_that_never_stops_refusing_is_given_up() {
     let tenant = tenant();
     tenant.fault(json!({ "path": "/api/v2/*", "status": 429, "times": 1000, "body": { "message": "Global limit has been reached" } }));
-    let pages =
-        tenant.source().open(Read { stream: stream("organizations"), parents: Vec::new(), from: None });
+    let pages = tenant.source().open(Read {
+        stream: stream("organizations"),
+        parents: Vec::new(),
+        from: None,
+        since: None,
+    });
     let error = tenant.clock.run(read_all(pages)).map(|_| ()).unwrap_err();
     assert_eq!((error.kind, tenant.api_log().len()), (SourceErrorKind::RateLimited, 12));
 }
@@ -135,8 +151,12 @@ fn a_tenant_that_never_stops_refusing_is_given_up() {
 fn one_odd_value_does_not_cost_the_page() {
     let body = br#"{"organizations":[{"id":"a","name":"\ud800"},{"id":"b","name":"x"}]}"#;
     let script = Script::new(move |_, _| Ok((200, Vec::new(), String::from_utf8(body.to_vec()).unwrap())));
-    let mut pages =
-        script.source().open(Read { stream: stream("organizations"), parents: Vec::new(), from: None });
+    let mut pages = script.source().open(Read {
+        stream: stream("organizations"),
+        parents: Vec::new(),
+        from: None,
+        since: None,
+    });
     let page = script.clock.run(pages.next()).unwrap().unwrap();
     assert_eq!(&page.body[..], body, "the bytes as they came");
 }

@@ -144,7 +144,8 @@ fn a_parent_that_fails_ends_the_read_and_nothing_is_complete() {
     let path = format!("/api/v2/organizations/{}/members", parents[4]);
     tenant.fault(json!({ "path": path, "times": 100, "status": 503 }));
     let source = tenant.source();
-    let mut pages = source.open(Read { stream: stream("organization_members"), parents, from: None });
+    let mut pages =
+        source.open(Read { stream: stream("organization_members"), parents, from: None, since: None });
     let outcome = tenant.clock.run(async {
         loop {
             match pages.next().await {
@@ -379,7 +380,7 @@ fn the_tokens_of_a_list_reach_the_tenant_alone_and_in_flight_is_bounded() {
     let parents: Vec<String> = ids(&tenant.truth()["organizations"], "id").into_iter().collect();
     let source = tenant.source_with(|settings| settings.in_flight = 3);
     let pages = |name: &str, parents: &[String]| {
-        source.open(Read { stream: stream(name), parents: parents.to_vec(), from: None })
+        source.open(Read { stream: stream(name), parents: parents.to_vec(), from: None, since: None })
     };
     let (a, b, c) = tenant.clock.run(async {
         futures::join!(

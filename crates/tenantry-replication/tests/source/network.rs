@@ -111,7 +111,7 @@ impl Tenant {
         from: Option<Checkpoint>,
     ) -> Got {
         let source = self.source();
-        let pages = source.open(Read { stream: stream(stream_name), parents, from });
+        let pages = source.open(Read { stream: stream(stream_name), parents, from, since: None });
         self.clock.run(super::read_all(pages)).expect("the read succeeds")
     }
 
@@ -248,7 +248,8 @@ impl Script {
         stream_name: &str,
         from: Option<Checkpoint>,
     ) -> tenantry_replication::error::SourceResult<Got> {
-        let pages = self.source().open(Read { stream: stream(stream_name), parents: Vec::new(), from });
+        let pages =
+            self.source().open(Read { stream: stream(stream_name), parents: Vec::new(), from, since: None });
         self.clock.run(super::read_all(pages))
     }
 

@@ -94,7 +94,8 @@ fn a_second_refusal_ends_the_read() {
         json!({ "path": "/api/v2/*", "status": 401, "times": 1000, "body": { "message": "Invalid token" } }),
     );
     let source = tenant.source();
-    let pages = source.open(Read { stream: stream("organizations"), parents: Vec::new(), from: None });
+    let pages =
+        source.open(Read { stream: stream("organizations"), parents: Vec::new(), from: None, since: None });
     let error = tenant.clock.run(read_all(pages)).map(|_| ()).unwrap_err();
     assert_eq!((error.kind, error.message.as_str()), (SourceErrorKind::Unauthorized, "Invalid token"));
     assert_eq!((source.requests(), tokens(&tenant)), (2, 2));
@@ -130,7 +131,8 @@ fn a_ready_token_is_used_as_it_is_and_not_renewed() {
     let source = Auth0::new(settings, Arc::clone(&script) as _, Arc::clone(&script.clock) as _);
     let access = script.clock.run(source.connect()).unwrap();
     assert_eq!(access.scopes, Some(vec!["read:clients".into(), "read:roles".into()]));
-    let open = |name| source.open(Read { stream: stream(name), parents: Vec::new(), from: None });
+    let open =
+        |name| source.open(Read { stream: stream(name), parents: Vec::new(), from: None, since: None });
     assert!(script.clock.run(read_all(open("roles"))).unwrap().complete);
     assert_eq!(script.log()[0].authorization, Some(format!("Bearer {value}")));
     let error = script.clock.run(read_all(open("log_streams"))).map(|_| ()).unwrap_err();

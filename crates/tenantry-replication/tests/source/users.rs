@@ -94,7 +94,8 @@ fn users_that_move_while_we_read_are_not_missed() {
             Tenant::new(Config { export_allowed: false, search_lag_micros: 0, ..config(3_000, 350) });
         let before = user_ids(&tenant.truth());
         let source = tenant.source();
-        let mut pages = source.open(Read { stream: stream("users"), parents: Vec::new(), from: None });
+        let mut pages =
+            source.open(Read { stream: stream("users"), parents: Vec::new(), from: None, since: None });
         let mut found = BTreeSet::new();
         let mut round = 0;
         while let Some(page) = tenant.clock.run(pages.next()).unwrap() {
@@ -141,7 +142,8 @@ fn a_link_that_really_expires_is_replaced() {
     let tenant = Tenant::with(config(500, 0), VirtualClock::new(), Duration::from_millis(10));
     tenant.fault(json!({ "path": "/exports/*", "status": 503, "times": 1 }));
     let source = tenant.source();
-    let mut pages = source.open(Read { stream: stream("users"), parents: Vec::new(), from: None });
+    let mut pages =
+        source.open(Read { stream: stream("users"), parents: Vec::new(), from: None, since: None });
     let page = tenant.clock.run(pages.next()).unwrap().unwrap();
     assert_eq!(records(&page).len(), 500);
 }
@@ -164,7 +166,12 @@ fn a_file_cut_short_is_never_taken_for_whole() {
     let source = tenant.source();
     let error = tenant
         .clock
-        .run(read_all(source.open(Read { stream: stream("users"), parents: Vec::new(), from: None })))
+        .run(read_all(source.open(Read {
+            stream: stream("users"),
+            parents: Vec::new(),
+            from: None,
+            since: None,
+        })))
         .map(|_| ())
         .unwrap_err();
     assert_eq!(error.kind, SourceErrorKind::Malformed);

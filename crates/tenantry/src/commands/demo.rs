@@ -9,7 +9,7 @@ use tenantry_destinations::Access;
 use tenantry_replication::catalog::{CATALOG, Example, Table};
 use tenantry_replication::destination::{Destination, TableSummary};
 use tenantry_replication::source::auth0::{Credentials, Domain, Secret, Settings};
-use tenantry_replication::sync::{Options, Report};
+use tenantry_replication::sync::{FULL_EVERY, Options, Report, UNTOLD_EVERY};
 use tenantry_simulator::{CLIENT_ID, CLIENT_SECRET, Config as Simulated, Plan};
 
 use crate::cli::DestinationArgs;
@@ -69,8 +69,11 @@ pub(crate) async fn run(args: &DemoArgs) -> CommandResult {
     let ends = Ends { source, destination: Arc::clone(&destination), clock };
     let options = Options {
         tables: CATALOG.tables().map(|table| table.name).collect(),
-        full: false,
+        // Another seed is another tenant: what its log says means nothing for the last one's tables.
+        full: true,
         streams_at_once: config.streams_at_once()?,
+        full_every: FULL_EVERY,
+        untold_every: UNTOLD_EVERY,
     };
     let report = replicate(&ends, &options).await?;
     let summaries = destination.summarize(&CATALOG).await?;

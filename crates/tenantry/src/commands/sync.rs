@@ -5,7 +5,7 @@ use std::sync::Arc;
 use clap::Args;
 use tenantry_destinations::Access;
 use tenantry_replication::catalog::CATALOG;
-use tenantry_replication::sync::{Options, Report};
+use tenantry_replication::sync::{FULL_EVERY, Options, Report, UNTOLD_EVERY};
 
 use crate::cli::DestinationArgs;
 use crate::clock::SystemClock;
@@ -21,17 +21,17 @@ use crate::{report, selection, terminal};
 /// deleted, never removed. A run that was stopped, or failed, leaves the tables as they were last published; run it again to go on.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  tenantry sync\n  tenantry sync --select 'tag:security' --exclude 'action*'\n  \
+    after_help = "Examples:\n  tenantry sync\n  tenantry sync --select 'client*' tag:security --exclude 'action*'\n  \
     tenantry sync --full --destination duckdb:/var/lib/tenantry/acme.duckdb"
 )]
 pub(crate) struct SyncArgs {
     #[command(flatten)]
     pub(crate) destination: DestinationArgs,
-    /// Tables to replicate: a name with * and ?, tag:WORD or scope:SCOPE; may be repeated [default: all]
-    #[arg(long, value_name = "SEL")]
+    /// Tables to replicate: names with * and ?, tag:WORD or scope:SCOPE; several are a union [default: all]
+    #[arg(long, value_name = "SEL", num_args = 1..)]
     select: Vec<String>,
-    /// Tables to leave as they are; wins over --select; may be repeated
-    #[arg(long, value_name = "SEL")]
+    /// Tables to leave as they are; wins over --select
+    #[arg(long, value_name = "SEL", num_args = 1..)]
     exclude: Vec<String>,
     /// Read everything again, as if no run had been before; nothing is dropped
     #[arg(long)]
@@ -51,6 +51,8 @@ pub(crate) async fn run(args: &SyncArgs) -> CommandResult {
         )?,
         full: args.full,
         streams_at_once: config.streams_at_once()?,
+        full_every: FULL_EVERY,
+        untold_every: UNTOLD_EVERY,
     };
     let url = config.destination(args.destination.destination.as_deref())?;
     let clock = Arc::new(SystemClock::new());

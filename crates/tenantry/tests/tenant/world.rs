@@ -35,10 +35,10 @@ impl World {
         tables::keyed_as_ours(tenantry_oracle::project(&Tenant::from_dump(&truth)))
     }
 
-    /// Changes the tenant at random, and lets a minute pass: the last events of a churn lie a little ahead of it.
+    /// Changes the tenant at random, and lets so much time pass that streams without events are due to be read again.
     pub(crate) fn churn(&self, churn: &Value) {
         self.control("churn", churn);
-        self.control("clock", &json!({ "advance_seconds": 60 }));
+        self.control("clock", &json!({ "advance_seconds": 3_700 }));
     }
 
     fn control(&self, what: &str, body: &Value) {

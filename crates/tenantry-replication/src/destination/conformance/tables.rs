@@ -3,7 +3,7 @@
 //! Like the real one only in kind.
 
 use crate::catalog::{
-    Catalog, Column, Example, Mark, Origin, Replication, Rows, Stream, Table, Text, Type, system,
+    Catalog, Column, Example, Mark, Origin, Replication, Rows, Stream, Table, Text, Type, feed::Feed, system,
 };
 
 /// What the cases run on.
@@ -44,7 +44,7 @@ pub fn events() -> &'static Stream {
 const TEXT: Text = Text { en: "A thing's value; it's 'quoted'.", ja: "値" };
 
 const fn catalog(streams: &'static [Stream]) -> Catalog {
-    Catalog { streams, diagram: &[], relationships: &[], secret_members: &[], plain_members: &[] }
+    Catalog { streams, feed: Feed::NONE, diagram: &[], relationships: &[], secret_members: &[], plain_members: &[] }
 }
 
 const fn stream(name: &'static str, tables: &'static [Table], replication: Replication) -> Stream {

@@ -14,6 +14,7 @@ use super::download::{Download, OpenError, Position};
 use super::search::Search;
 use super::url::{self, Url};
 use crate::catalog::{Origin, Rows, Stream};
+use crate::clock::Micros;
 use crate::error::{Retry, SourceError, SourceErrorKind, SourceResult, retry};
 use crate::source::{Page, Pages, Records};
 
@@ -27,6 +28,8 @@ const POLL_GROWTH: f64 = 1.5;
 const POLLS_MAX: u32 = 1_440;
 /// Jobs begun in one read, at most.
 const JOBS_MAX: u32 = 2;
+/// Changed users beyond which an export costs fewer requests than a walk over them: a job takes some looks, and is one read of everything.
+const WALKED_MAX: u64 = 1_000;
 /// Times that a job's file is fetched, at most: a link may expire, a connection may break.
 const DOWNLOADS_MAX: u32 = 6;
 
@@ -53,6 +56,8 @@ struct Summary {
 pub(super) struct Export {
     reader: Reader,
     stream: &'static Stream,
+    /// Only users changed at this time or later are wanted.
+    since: Option<Micros>,
     phase: Phase,
     jobs: u32,
     complete: bool,
@@ -100,8 +105,25 @@ pub(super) fn fields(stream: &Stream) -> Vec<&'static str> {
 }
 
 impl Export {
-    pub(super) fn new(reader: Reader, stream: &'static Stream) -> Self {
-        Self { reader, stream, phase: Phase::Begin, jobs: 0, complete: false }
+    /// All users, or those changed `since` and maybe more.
+    pub(super) fn new(reader: Reader, stream: &'static Stream, since: Option<Micros>) -> Self {
+        let phase = match since {
+            Some(since) => Phase::Walking(Box::new(Search::since(reader.clone(), stream, since))),
+            None => Phase::Begin,
+        };
+        Self { reader, stream, since, phase, jobs: 0, complete: false }
+    }
+
+    /// Gives up a walk over changed users whose first answer says that there are many.
+    fn is_too_long(&self) -> bool {
+        match &self.phase {
+            Phase::Walking(search) => {
+                self.since.is_some()
+                    && self.jobs == 0
+                    && search.first_total().is_some_and(|total| total > WALKED_MAX)
+            }
+            _ => false,
+        }
     }
 
     /// Begins a job and waits for it; walks instead where that is not allowed.
@@ -239,9 +261,15 @@ impl Pages for Export {
                     self.phase = Phase::Ended;
                 }
                 Phase::Walking(search) => {
-                    if let Some(page) = search.next().await? {
+                    let page = search.next().await?;
+                    if self.is_too_long() {
+                        self.phase = Phase::Begin;
+                        continue;
+                    }
+                    if let Some(page) = page {
                         return Ok(Some(page));
                     }
+                    let Phase::Walking(search) = &self.phase else { continue };
                     self.complete = search.complete();
                     self.phase = Phase::Ended;
                 }
@@ -252,6 +280,10 @@ impl Pages for Export {
 
     fn complete(&self) -> bool {
         self.complete
+    }
+
+    fn covers_everything(&self) -> bool {
+        self.since.is_none() || self.jobs > 0
     }
 
     fn requests(&self) -> u64 {

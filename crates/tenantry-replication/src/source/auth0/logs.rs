@@ -36,6 +36,8 @@ pub(super) struct Logs {
     endpoint: &'static Endpoint,
     /// Where an earlier read stopped.
     checkpoint: Option<(String, Option<Micros>)>,
+    /// Events from here on are wanted, even if they were read before.
+    since: Option<Micros>,
     phase: Phase,
     /// Furthest position that was read, and the newest time of an event.
     reached: Option<String>,
@@ -71,7 +73,12 @@ struct Events {
 }
 
 impl Logs {
-    pub(super) fn new(reader: Reader, endpoint: &'static Endpoint, from: Option<Checkpoint>) -> Self {
+    pub(super) fn new(
+        reader: Reader,
+        endpoint: &'static Endpoint,
+        from: Option<Checkpoint>,
+        since: Option<Micros>,
+    ) -> Self {
         let checkpoint = match from {
             Some(Checkpoint::Log { log_id, newest }) => Some((log_id, newest)),
             _ => None,
@@ -82,6 +89,7 @@ impl Logs {
             reached: checkpoint.as_ref().map(|(id, _)| id.clone()),
             newest: checkpoint.as_ref().and_then(|(_, newest)| *newest),
             checkpoint,
+            since,
             phase: Phase::Begin,
             seen_before: false,
             seen_any: false,
@@ -116,10 +124,13 @@ impl Logs {
         let first = if let Some((id, _)) = self.checkpoint.clone() {
             self.resume(&id).await?
         } else {
-            let start = log_id::at(log_id::PREFIX, self.reader.client.tenant_now() - BEGIN_AGO);
+            let begin = self.since.unwrap_or_else(|| self.reader.client.tenant_now() - BEGIN_AGO);
+            let start = log_id::at(log_id::PREFIX, begin);
             match self.after(&start).await {
                 // Nothing at all: perhaps this tenant's ids do not compare with ours.
-                Ok(events) if events.ids.is_empty() => self.begin_with_oldest().await?,
+                Ok(events) if events.ids.is_empty() && self.since.is_none() => {
+                    self.begin_with_oldest().await?
+                }
                 Ok(events) => Some(events),
                 Err(error) if is_refusal(&error) => self.begin_with_oldest().await?,
                 Err(error) => return Err(error),
@@ -142,7 +153,8 @@ impl Logs {
     /// where that is refused as well.
     async fn resume(&mut self, id: &str) -> SourceResult<Option<Events>> {
         if let (Some(time), Some(prefix)) = (log_id::time_of(id), log_id::prefix_of(id)) {
-            match self.after(&log_id::at(prefix, time - OVERLAP)).await {
+            let begin = self.since.map_or(time - OVERLAP, |since| since.min(time - OVERLAP));
+            match self.after(&log_id::at(prefix, begin)).await {
                 Ok(events) => return Ok(Some(events)),
                 Err(error) if is_refusal(&error) => {}
                 Err(error) => return Err(error),

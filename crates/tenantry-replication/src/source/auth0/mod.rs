@@ -83,8 +83,8 @@ impl Source for Auth0 {
         let Some(endpoint) = &read.stream.endpoint else { return Box::new(Nothing) };
         match read.stream.replication {
             Replication::Frozen => Box::new(Nothing),
-            Replication::Export => Box::new(Export::new(reader, read.stream)),
-            Replication::Log => Box::new(Logs::new(reader, endpoint, read.from)),
+            Replication::Export => Box::new(Export::new(reader, read.stream, read.since)),
+            Replication::Log => Box::new(Logs::new(reader, endpoint, read.from, read.since)),
             Replication::Daily => Box::new(Daily::new(reader, endpoint, read.from)),
             Replication::FullTable if read.stream.parent.is_some() => {
                 let at_once = self.client.settings.in_flight;

@@ -15,6 +15,7 @@ use super::calendar;
 use super::client::{Call, Reader};
 use super::paging::{self, Head, PAGES_MAX};
 use crate::catalog::{Endpoint, Stream};
+use crate::clock::Micros;
 use crate::error::{SourceError, SourceErrorKind, SourceResult};
 use crate::json::Json;
 use crate::source::{Page, Pages, Records};
@@ -37,6 +38,8 @@ pub(super) struct Search {
     met: u64,
     /// Users that the tenant had when the walk began, and when it ended.
     totals: Vec<u64>,
+    /// Whether only changed users are walked over.
+    partial: bool,
     complete: bool,
 }
 
@@ -79,8 +82,20 @@ impl Search {
             pages: 0,
             met: 0,
             totals: Vec::new(),
+            partial: false,
             complete: false,
         }
+    }
+
+    /// A walk over the users that changed at `since` or later.
+    pub(super) fn since(reader: Reader, stream: &'static Stream, since: Micros) -> Self {
+        let phase = Phase::Changed { from: calendar::iso_millis(since), met: BTreeSet::new() };
+        Self { phase, partial: true, ..Self::new(reader, stream) }
+    }
+
+    /// How many users the first answer counted.
+    pub(super) fn first_total(&self) -> Option<u64> {
+        self.totals.first().copied()
     }
 
     fn call(&self, endpoint: &Endpoint) -> Call {
@@ -141,6 +156,11 @@ impl Search {
     fn settle(&mut self, next: Phase) -> Phase {
         let at_the_begin: u64 = self.totals.iter().take(2).sum();
         match next {
+            // Those without a time of change cannot have changed since.
+            Phase::Unchanged { .. } if self.partial => {
+                self.complete = true;
+                Phase::Ended
+            }
             Phase::Count if self.met >= at_the_begin => {
                 self.complete = true;
                 Phase::Ended

@@ -1,0 +1,50 @@
+//! Reads what the log told while its events pass on their way to their own tables.
+
+use std::collections::BTreeSet;
+
+use crate::catalog::{Catalog, Origin, Stream};
+use crate::destination::Destination;
+use crate::error::DestinationResult;
+use crate::source::Page;
+
+use super::changes::Changes;
+
+/// Gathers changes from pages of events.
+pub(super) struct Collector {
+    pub(super) changes: Changes,
+    /// Whether events that the destination already holds were applied by the run that wrote them.
+    known_are_applied: bool,
+}
+
+impl Collector {
+    pub(super) fn new(known_are_applied: bool) -> Self {
+        Self { changes: Changes::default(), known_are_applied }
+    }
+
+    /// Takes in a page, before its events are written.
+    pub(super) async fn take(
+        &mut self,
+        catalog: &Catalog,
+        stream: &'static Stream,
+        destination: &dyn Destination,
+        page: &Page,
+    ) -> DestinationResult<()> {
+        let id = stream.root().key_columns().next();
+        let Some((column, path)) = id.and_then(|column| match column.origin {
+            Origin::Field(path) => Some((column.name, path)),
+            _ => None,
+        }) else {
+            return Ok(());
+        };
+        let telling = Changes::telling(catalog, page, path);
+        let mut known = BTreeSet::new();
+        if self.known_are_applied && !telling.is_empty() {
+            let found = destination.find(stream, column, &telling).await?;
+            known.extend(found.into_iter().filter_map(|key| key.into_iter().next()));
+        }
+        if telling.len() > known.len() {
+            self.changes.take(catalog, page, path, &known);
+        }
+        Ok(())
+    }
+}
