@@ -67,3 +67,25 @@ fn bug(panic: &PanicHookInfo<'_>) -> String {
         env!("CARGO_PKG_VERSION")
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Mutex, PoisonError};
+
+    use super::*;
+
+    #[test]
+    fn a_bug_is_one_line_with_its_place_and_without_values() {
+        static SAID: Mutex<Vec<String>> = Mutex::new(Vec::new());
+        let before = panic::take_hook();
+        panic::set_hook(Box::new(|panic| {
+            SAID.lock().unwrap_or_else(PoisonError::into_inner).push(bug(panic));
+        }));
+        let caught = panic::catch_unwind(|| panic!("canary of a row"));
+        panic::set_hook(before);
+        assert!(caught.is_err());
+        let said = SAID.lock().unwrap_or_else(PoisonError::into_inner).concat();
+        assert!(said.starts_with("error: tenantry ") && said.contains("src/main.rs:"), "{said}");
+        assert!(said.contains("\n\nhint: ") && !said.contains("canary"), "{said}");
+    }
+}
