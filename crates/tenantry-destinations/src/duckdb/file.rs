@@ -22,6 +22,9 @@ const STORAGE_VERSION: &str = "v1.4.0";
 /// A database that ends with the process.
 const IN_MEMORY: &str = ":memory:";
 
+/// Bytes of the log from which on a publish writes its changes to their place in the file.
+const LOG_BYTES_MAX: u64 = 16 << 20;
+
 /// Opens or makes the file.
 pub(super) fn open(path: &Path, options: Options) -> Attempt<Shared> {
     rustix::process::umask(Mode::RWXG | Mode::RWXO);
@@ -38,6 +41,7 @@ pub(super) fn open(path: &Path, options: Options) -> Attempt<Shared> {
     }
     state::check_layout(&mut writer)?;
     Ok(Shared {
+        log: log_of(path),
         names: Names { schema: options.schema, language: options.language },
         stage: Mutex::new(Stage::new(Connection::open(&database)?)),
         writer: Mutex::new(writer),
@@ -53,6 +57,8 @@ fn engine(options: &Options, spill: &SpillFolder) -> Attempt<ManagedDatabase> {
         ("autoinstall_known_extensions", "false".to_owned()),
         ("autoload_known_extensions", "false".to_owned()),
         ("temp_directory", text_of(&spill.path)?.to_owned()),
+        // Checkpoints are ours to call for ([`checkpoint`]): by itself DuckDB would also rewrite the staged tables every 16 MB.
+        ("checkpoint_threshold", "1TB".to_owned()),
     ];
     settings.extend(options.memory_limit.clone().map(|limit| ("memory_limit", limit)));
     settings.extend(options.threads.map(|threads| ("threads", threads.to_string())));
@@ -101,6 +107,19 @@ fn make(connection: &mut Connection, path: &Path, version: &str) -> Attempt<()> 
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
         linked => linked.and(removed).map_err(|error| unavailable(format!("cannot make the file: {error}"))),
     }
+}
+
+/// Writes what the log holds to its place once the log is large. May fail without harm: the log keeps it, and the next one tries again.
+pub(super) fn checkpoint(connection: &mut Connection, log: &Path) {
+    if fs::metadata(log).is_ok_and(|log| log.len() > LOG_BYTES_MAX) {
+        let _ = connection.run(&format!("CHECKPOINT {}", quoted(DATABASE)));
+    }
+}
+
+fn log_of(path: &Path) -> PathBuf {
+    let mut log = path.as_os_str().to_owned();
+    log.push(".wal");
+    PathBuf::from(log)
 }
 
 fn unavailable(message: impl Into<String>) -> Failure {

@@ -91,8 +91,8 @@ impl Merge<'_> {
 
     /// Pairs staged rows with the table's.
     ///
-    /// `hash(page) >= 0` is always true, but DuckDB does not know: a filtered build side is what makes it hand a Bloom filter of the
-    /// staged keys down to the table's scan, which then decodes the other columns only of rows that may match.
+    /// Where few are staged, their keys go down to the table's scan as a Bloom filter (see [`unknown_true`]), and the scan decodes the
+    /// other columns only of rows that may match.
     fn find_hits(
         &self,
         connection: &mut Connection,
@@ -101,8 +101,7 @@ impl Merge<'_> {
         hits: &mut Hits,
     ) -> Attempt<()> {
         let (target, place) = (&self.target, &staged.place);
-        let page = quoted(system::PAGE);
-        let filtered = format!("FROM {place} WHERE hash({page}) >= 0");
+        let filtered = format!("FROM {place} s WHERE {}", unknown_true("s"));
         let mut join =
             equal(self.table.key_columns().map(|column| (column, column)), "t", "s", staged.null_keys);
         if self.table.key.len() > 1 && !staged.null_keys && hits.staged * FEW_STAGED_FACTOR < total {
@@ -137,7 +136,8 @@ impl Merge<'_> {
 
     /// Marks rows deleted that the scope says are gone, and those of records that the tenant no longer has. A row that came is neither.
     fn sweep(&self, connection: &mut Connection, has_hits: bool) -> Attempt<i64> {
-        let gone = self.gone.filter(|_| self.record.is_whole()).map(|gone| vec![self.record.matches("t", gone)]);
+        let gone =
+            self.gone.filter(|_| self.record.is_whole()).map(|gone| vec![self.record.matches("t", gone)]);
         let mut swept = 0;
         for mut conditions in self.absent().into_iter().chain(gone) {
             if has_hits {
@@ -157,7 +157,11 @@ impl Merge<'_> {
                 let is_root = self.root.is_some_and(|root| root.table.name == self.table.name);
                 let root = self.root.filter(|_| !is_root && self.record.is_whole())?;
                 let same = self.record.equals("t", "r", root.null_keys);
-                vec![format!("EXISTS (SELECT 1 FROM {} r WHERE {same})", root.place)]
+                vec![format!(
+                    "EXISTS (SELECT 1 FROM {} r WHERE {same} AND {})",
+                    root.place,
+                    unknown_true("r")
+                )]
             }
         };
         if let Some(spared) = self.spared {
@@ -257,6 +261,12 @@ impl Merge<'_> {
         );
         Failure::new(DestinationErrorKind::Failed, message)
     }
+}
+
+/// A condition on staged rows that always holds, though DuckDB does not know: only from a filtered side of a join does it hand a Bloom
+/// filter of the keys down to the scan of the other side.
+fn unknown_true(staged: &str) -> String {
+    format!("hash({staged}.{}) >= 0", quoted(system::PAGE))
 }
 
 fn count(rows: i64) -> u64 {

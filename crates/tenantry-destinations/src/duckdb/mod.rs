@@ -46,6 +46,8 @@ pub struct DuckDb {
 /// Locks are taken in this order: stage, writer. Connections are closed before the database.
 struct Shared {
     names: Names,
+    /// DuckDB's write-ahead log.
+    log: PathBuf,
     stage: Mutex<Stage>,
     writer: Mutex<Connection>,
     database: ManagedDatabase,
@@ -177,7 +179,9 @@ impl Destination for DuckDb {
         self.on(format!("publish stream {}", commit.stream.name), move |shared| {
             let staged = shared.stage()?.take(commit.stream)?;
             let mut writer = shared.writer()?;
-            publish::publish(&mut writer, &shared.names, &commit, staged)
+            let published = publish::publish(&mut writer, &shared.names, &commit, staged)?;
+            file::checkpoint(&mut writer, &shared.log);
+            Ok(published)
         })
         .await
     }

@@ -54,10 +54,7 @@ impl Publish<'_> {
         if let Some(gone) = &gone {
             self.forget_gone(gone)?;
         }
-        self.keep_last_pages()?;
-        for staged in &self.staged {
-            keep_last_rows(self.connection, staged)?;
-        }
+        self.drop_doubles()?;
         let Self { names, staged, .. } = self;
         self.connection.transaction(|connection| {
             let mut published = Published::default();
@@ -131,34 +128,22 @@ impl Publish<'_> {
         Ok(())
     }
 
-    /// Of a record that came on several pages, children of earlier pages are dropped.
-    fn keep_last_pages(&mut self) -> Attempt<()> {
-        let stream = self.commit.stream;
-        let page = quoted(system::PAGE);
-        let Some(root) = self.staged.iter().find(|staged| staged.table.name == stream.root().name) else {
-            return Ok(());
-        };
-        let children = || self.staged.iter().filter(|staged| staged.table.name != root.table.name);
-        if children().next().is_none() {
-            return Ok(());
-        }
-        let key = columns(root.table.key_columns(), None);
-        let last = format!(
-            "SELECT {key}, max({page}) AS last_page FROM {} GROUP BY {key} HAVING min({page}) < max({page})",
-            root.place
-        );
-        if self.connection.numbers(&format!("SELECT count(*) FROM ({last})"))? == [0] {
-            return Ok(());
-        }
-        for child in children() {
-            let record = RecordKey::of(stream, child.table);
-            if record.is_whole() {
-                let same = record.equals("c", "r", root.null_keys);
-                let place = &child.place;
-                self.connection.run(&format!(
-                    "DELETE FROM {place} c USING ({last}) r WHERE {same} AND c.{page} < r.last_page"
-                ))?;
+    /// Leaves one row for each key; of a record that came on several pages, only the children of the last.
+    fn drop_doubles(&mut self) -> Attempt<()> {
+        let root = self.commit.stream.root().name;
+        let (of_root, children): (Vec<_>, Vec<_>) =
+            self.staged.iter().partition(|staged| staged.table.name == root);
+        for root in of_root {
+            let doubles = Doubles::find(self.connection, root)?;
+            if doubles.on_several_pages > 0 {
+                for child in &children {
+                    keep_last_page(self.connection, self.commit.stream, root, child)?;
+                }
             }
+            doubles.drop(self.connection, root)?;
+        }
+        for child in children {
+            Doubles::find(self.connection, child)?.drop(self.connection, child)?;
         }
         Ok(())
     }
@@ -169,23 +154,64 @@ impl Publish<'_> {
     }
 }
 
-/// Of several staged rows with one key, keeps the one of the last page, and of that page the last.
-fn keep_last_rows(connection: &mut Connection, staged: &Staged) -> Attempt<()> {
-    let place = &staged.place;
-    let key = columns(staged.table.key_columns(), None);
-    let repeated = format!("SELECT {key} FROM {place} GROUP BY {key} HAVING count(*) > 1");
-    if connection.numbers(&format!("SELECT count(*) FROM ({repeated})"))? == [0] {
+/// Drops children that came before the last page of their record.
+fn keep_last_page(
+    connection: &mut Connection,
+    stream: &'static Stream,
+    root: &Staged,
+    child: &Staged,
+) -> Attempt<()> {
+    let record = RecordKey::of(stream, child.table);
+    if !record.is_whole() {
         return Ok(());
     }
-    let same = equal(staged.table.key_columns().map(|column| (column, column)), "s", "d", staged.null_keys);
-    let page = quoted(system::PAGE);
-    let key = columns(staged.table.key_columns(), Some("s"));
+    let (page, key) = (quoted(system::PAGE), columns(root.table.key_columns(), None));
+    let same = record.equals("c", "r", root.null_keys);
     connection.run(&format!(
-        "DELETE FROM {place} WHERE rowid IN (SELECT id FROM (\
-           SELECT s.rowid AS id, row_number() OVER (PARTITION BY {key} ORDER BY s.{page} DESC, s.rowid DESC) AS turn \
-           FROM {place} s SEMI JOIN ({repeated}) d ON {same}) WHERE turn > 1)"
+        "DELETE FROM {} c USING (\
+           SELECT {key}, max({page}) AS last_page FROM {} GROUP BY {key} HAVING min({page}) < max({page})) r \
+         WHERE {same} AND c.{page} < r.last_page",
+        child.place, root.place,
     ))?;
     Ok(())
+}
+
+/// Keys that several staged rows of a table have.
+struct Doubles {
+    keys: i64,
+    on_several_pages: i64,
+}
+
+impl Doubles {
+    fn find(connection: &mut Connection, staged: &Staged) -> Attempt<Self> {
+        let (page, key) = (quoted(system::PAGE), columns(staged.table.key_columns(), None));
+        let [keys, on_several_pages] = connection.numbers(&format!(
+            "SELECT count(*), count(*) FILTER (WHERE first_page < last_page) FROM (\
+               SELECT min({page}) AS first_page, max({page}) AS last_page FROM {} GROUP BY {key} HAVING count(*) > 1)",
+            staged.place
+        ))?;
+        Ok(Self { keys, on_several_pages })
+    }
+
+    /// Keeps, for each key, the row of the last page, and of that page the last.
+    fn drop(self, connection: &mut Connection, staged: &Staged) -> Attempt<()> {
+        if self.keys == 0 {
+            return Ok(());
+        }
+        let place = &staged.place;
+        let same =
+            equal(staged.table.key_columns().map(|column| (column, column)), "s", "d", staged.null_keys);
+        let (page, key) = (quoted(system::PAGE), columns(staged.table.key_columns(), None));
+        let own_key = columns(staged.table.key_columns(), Some("s"));
+        connection.run(&format!(
+            "DELETE FROM {place} WHERE rowid IN (SELECT id FROM (\
+               SELECT s.rowid AS id, \
+                 row_number() OVER (PARTITION BY {own_key} ORDER BY s.{page} DESC, s.rowid DESC) AS turn \
+               FROM {place} s SEMI JOIN (SELECT {key} FROM {place} GROUP BY {key} HAVING count(*) > 1) d ON {same}) \
+             WHERE turn > 1)"
+        ))?;
+        Ok(())
+    }
 }
 
 /// How rows of a table find the record that they belong to.
