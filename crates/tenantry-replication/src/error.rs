@@ -92,7 +92,14 @@ pub enum DestinationErrorKind {
 impl SourceError {
     /// An error without an answer from the server.
     pub fn new(kind: SourceErrorKind, action: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { kind, action: action.into(), status: None, message: message.into(), retry_after: None, source: None }
+        Self {
+            kind,
+            action: action.into(),
+            status: None,
+            message: message.into(),
+            retry_after: None,
+            source: None,
+        }
     }
 
     /// The same with what caused it.

@@ -85,6 +85,11 @@ impl Act {
         matches!(self, Self::Login | Self::LoginWithSecondFactor | Self::SignUp)
     }
 
+    /// Whether its events tell of a change to the tenant: in the present only a change itself may leave them.
+    pub(crate) fn tells_of_change(self) -> bool {
+        matches!(self, Self::Joined | Self::Dashboard | Self::Automation)
+    }
+
     /// Draws an act by frequency.
     pub(crate) fn draw(random: &mut Random) -> Self {
         let total: u64 = FREQUENCIES.iter().map(|(_, n)| n).sum();

@@ -28,6 +28,9 @@ pub(crate) fn logins(tenant: &mut Tenant, count: u32, seed: u64, now: i64) -> Va
         let at = random.below(u64::from(tenant.users.next_slot())) as Slot;
         let Some(mut slot) = tenant.users.at_or_after(at) else { break };
         let mut act = Act::draw(&mut random);
+        if act.tells_of_change() {
+            continue;
+        }
         if let Some(social) = social.filter(|_| random.chance(NEWCOMERS_PER_MILLE)) {
             let number = tenant.users.next_slot();
             let mut user =

@@ -78,6 +78,9 @@ pub enum Paging {
     Offset,
     /// `from` and `take`; the answer's `next` is the next `from`. Unbounded.
     Checkpoint,
+    /// A first page by `page`, `per_page` and `include_totals`; where its total says that there is more, a walk by checkpoint. For short
+    /// lists whose checkpoint walk ends with an empty page only: one request instead of two.
+    CountedCheckpoint,
     /// `from` and `take` by log id; the `Link` header tells the next request. Unbounded.
     LogCheckpoint,
 }

@@ -201,7 +201,8 @@ impl Destination for MemoryDestination {
     ) -> DestinationResult<Vec<Key>> {
         let held = self.held();
         let stored = held.kept.table(stream.root(), "look for rows")?;
-        let holds = |row: &Row| row.values.get(column).is_some_and(|value| values.contains(&value.key_text()));
+        let holds =
+            |row: &Row| row.values.get(column).is_some_and(|value| values.contains(&value.key_text()));
         let found = stored.rows.iter().filter(|(_, row)| !row.deleted && holds(row));
         Ok(found.map(|(key, _)| key.iter().map(Value::key_text).collect()).collect())
     }

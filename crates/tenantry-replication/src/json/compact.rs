@@ -77,7 +77,11 @@ impl Writer<'_> {
         loop {
             self.space();
             let Some(&close) = self.open.last() else {
-                return if self.at == self.bytes.len() { Ok(false) } else { self.fail("more after the end of the value") };
+                return if self.at == self.bytes.len() {
+                    Ok(false)
+                } else {
+                    self.fail("more after the end of the value")
+                };
             };
             let begins = self.out.ends_with(['{', '[']) && self.opened_last();
             match self.peek() {
@@ -102,7 +106,8 @@ impl Writer<'_> {
 
     /// Whether the last thing read was an opening bracket (and not the same character at the end of a string: those end in a quote).
     fn opened_last(&self) -> bool {
-        let before = self.bytes[..self.at].iter().rev().find(|byte| !matches!(byte, b' ' | b'\n' | b'\r' | b'\t'));
+        let before =
+            self.bytes[..self.at].iter().rev().find(|byte| !matches!(byte, b' ' | b'\n' | b'\r' | b'\t'));
         matches!(before, Some(b'{' | b'['))
     }
 

@@ -334,7 +334,8 @@ fn quote_or_backslash(bytes: &[u8], from: usize) -> Option<usize> {
     while at < from + SHORT_STRING {
         let Some(eight) = bytes.get(at..).and_then(<[u8]>::first_chunk::<8>) else { break };
         let word = u64::from_le_bytes(*eight);
-        let found = zero_bytes(word ^ u64::from_le_bytes([b'"'; 8])) | zero_bytes(word ^ u64::from_le_bytes([b'\\'; 8]));
+        let found = zero_bytes(word ^ u64::from_le_bytes([b'"'; 8]))
+            | zero_bytes(word ^ u64::from_le_bytes([b'\\'; 8]));
         if found != 0 {
             return Some(at + found.trailing_zeros() as usize / 8);
         }
@@ -358,7 +359,11 @@ fn skip_value(bytes: &[u8], at: usize) -> Result<usize, JsonError> {
         Some(b'n') => skip_word(bytes, at, b"null"),
         Some(b'-' | b'0'..=b'9') => {
             let end = number_end(bytes, at);
-            if text::is_number(&bytes[at..end]) { Ok(end) } else { Err(JsonError { offset: at, reason: "not a number" }) }
+            if text::is_number(&bytes[at..end]) {
+                Ok(end)
+            } else {
+                Err(JsonError { offset: at, reason: "not a number" })
+            }
         }
         Some(_) => Err(JsonError { offset: at, reason: "expected a value" }),
         None => Err(JsonError { offset: at, reason: "ended where a value was expected" }),
@@ -373,7 +378,11 @@ fn number_end(bytes: &[u8], mut at: usize) -> usize {
 }
 
 fn skip_word(bytes: &[u8], at: usize, word: &[u8]) -> Result<usize, JsonError> {
-    if bytes[at..].starts_with(word) { Ok(at + word.len()) } else { Err(JsonError { offset: at, reason: "not a word of JSON" }) }
+    if bytes[at..].starts_with(word) {
+        Ok(at + word.len())
+    } else {
+        Err(JsonError { offset: at, reason: "not a word of JSON" })
+    }
 }
 
 fn skip_container(bytes: &[u8], at: usize) -> Result<usize, JsonError> {

@@ -13,7 +13,8 @@ fn document(text: &str) -> Json<'_> {
 fn finds_members_and_elements() {
     let json = document(r#" {"a":1,"b":{"c":[true,null,"x"]},"a":2} "#);
     assert_eq!(json.get("a").unwrap().as_i64(), Some(2), "of duplicate members the last counts");
-    let elements: Vec<_> = json.at("/b/c").unwrap().elements().map(|element| element.unwrap().kind()).collect();
+    let elements: Vec<_> =
+        json.at("/b/c").unwrap().elements().map(|element| element.unwrap().kind()).collect();
     assert_eq!(elements, [Kind::Boolean, Kind::Null, Kind::String]);
     assert!(json.at("/b/d").is_none());
 }
@@ -29,7 +30,12 @@ fn text_that_is_no_text_becomes_the_replacement_character() {
         (br#""\u12""#, "\u{fffd}12"),
         (br#""\n\t\"\\\/""#, "\n\t\"\\/"),
     ] {
-        assert_eq!(Json::document(bytes).unwrap().text().unwrap(), expected, "{}", String::from_utf8_lossy(bytes));
+        assert_eq!(
+            Json::document(bytes).unwrap().text().unwrap(),
+            expected,
+            "{}",
+            String::from_utf8_lossy(bytes)
+        );
     }
 }
 
@@ -79,7 +85,9 @@ fn compact_text_is_canonical_and_keeps_what_it_cannot_read() {
     ] {
         assert_eq!(document(text).compact().unwrap(), expected);
     }
-    for wrong in ["[1 2]", "[1,]", "[,1]", r#"{"a" 1}"#, r#"{"a":}"#, "[truex]", "[1}", "{1:2}", "[01]", "[[1][2]]"] {
+    for wrong in
+        ["[1 2]", "[1,]", "[,1]", r#"{"a" 1}"#, r#"{"a":}"#, "[truex]", "[1}", "{1:2}", "[01]", "[[1][2]]"]
+    {
         assert!(Json::document(wrong.as_bytes()).and_then(Json::compact).is_err(), "{wrong}");
     }
 }
@@ -94,9 +102,13 @@ fn iterators_end_with_an_error_where_a_comma_is_missing() {
 
 #[test]
 fn secrets_are_masked_wherever_they_stand() {
-    let text = r#"{"client_id":"c","client_secret":"s","deep":[{"client_secret":{"a":[1]}}],"x":"client_secret"}"#;
+    let text =
+        r#"{"client_id":"c","client_secret":"s","deep":[{"client_secret":{"a":[1]}}],"x":"client_secret"}"#;
     let masked = document(text).compact_masked(&|name| name.contains("secret")).unwrap();
-    assert_eq!(masked, r#"{"client_id":"c","client_secret":"***","deep":[{"client_secret":"***"}],"x":"client_secret"}"#);
+    assert_eq!(
+        masked,
+        r#"{"client_id":"c","client_secret":"***","deep":[{"client_secret":"***"}],"x":"client_secret"}"#
+    );
 }
 
 fn any_value() -> impl Strategy<Value = Value> {
@@ -111,7 +123,8 @@ fn any_value() -> impl Strategy<Value = Value> {
     leaf.prop_recursive(4, 64, 6, |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
-            prop::collection::btree_map(".*", inner, 0..6).prop_map(|map| Value::Object(map.into_iter().collect())),
+            prop::collection::btree_map(".*", inner, 0..6)
+                .prop_map(|map| Value::Object(map.into_iter().collect())),
         ]
     })
 }
@@ -125,7 +138,9 @@ fn tree(json: Json<'_>) -> Value {
         Kind::String => Value::from(json.text().unwrap().into_owned()),
         Kind::Array => json.elements().map(|element| tree(element.unwrap())).collect(),
         Kind::Object => Value::Object(
-            json.members().map(|member| member.map(|(name, value)| (name.text().into_owned(), tree(value))).unwrap()).collect(),
+            json.members()
+                .map(|member| member.map(|(name, value)| (name.text().into_owned(), tree(value))).unwrap())
+                .collect(),
         ),
     }
 }

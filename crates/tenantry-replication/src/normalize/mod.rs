@@ -19,8 +19,8 @@ use crate::source::{Page, Records};
 use crate::state::Quarantine;
 
 use program::Program;
-use rows::{Place, TableRows};
 pub use row_id::row_id;
+use rows::{Place, TableRows};
 pub use time::parse_timestamp;
 
 /// Rows that are gathered before they leave as a batch: large enough for bulk loads, small enough to stay in cache and memory.
@@ -67,14 +67,20 @@ impl Normalizer {
             Records::Array("") => self.array(&mut cursor, parent)?,
             Records::Array(member) => self.member_array(&mut cursor, member, parent)?,
             Records::Lines => {
-                for line in page.body.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty()) {
+                for line in
+                    page.body.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty())
+                {
                     self.line(line, parent);
                 }
                 return Ok(());
             }
             Records::One => self.record(&mut cursor, parent)?,
         }
-        if cursor.is_at_end() { Ok(()) } else { Err(JsonError { offset: cursor.position(), reason: "more after the end of the answer" }) }
+        if cursor.is_at_end() {
+            Ok(())
+        } else {
+            Err(JsonError { offset: cursor.position(), reason: "more after the end of the answer" })
+        }
     }
 
     /// The records of the array at the cursor.
@@ -90,7 +96,12 @@ impl Normalizer {
     }
 
     /// The records of the array that is a member of the object at the cursor.
-    fn member_array(&mut self, cursor: &mut Cursor<'_>, member: &str, parent: Option<&str>) -> Result<(), JsonError> {
+    fn member_array(
+        &mut self,
+        cursor: &mut Cursor<'_>,
+        member: &str,
+        parent: Option<&str>,
+    ) -> Result<(), JsonError> {
         let mut found = false;
         if cursor.begins_with(b'{') {
             cursor.enter();
@@ -103,7 +114,11 @@ impl Normalizer {
                 }
             }
         }
-        if found { Ok(()) } else { Err(JsonError { offset: 0, reason: "the answer holds no list of records" }) }
+        if found {
+            Ok(())
+        } else {
+            Err(JsonError { offset: 0, reason: "the answer holds no list of records" })
+        }
     }
 
     /// The record that is a line of its own. A line that cannot be read costs itself alone.
@@ -113,7 +128,10 @@ impl Normalizer {
         if let Err(error) = read {
             self.unreadable(&error);
         } else if !cursor.is_at_end() {
-            self.unreadable(&JsonError { offset: cursor.position(), reason: "more after the end of the record" });
+            self.unreadable(&JsonError {
+                offset: cursor.position(),
+                reason: "more after the end of the record",
+            });
         }
     }
 
@@ -182,7 +200,9 @@ impl Normalizer {
     /// Rows of one child table for one record.
     fn children(&mut self, table: usize, place: &Place<'_>, record: Json<'_>) {
         let rows = &mut self.tables[table];
-        let Some(container) = rows.container(place.record).filter(|container| !container.is_null()) else { return };
+        let Some(container) = rows.container(place.record).filter(|container| !container.is_null()) else {
+            return;
+        };
         let mut rejected = Vec::new();
         match (rows.table().rows, container.kind()) {
             (Rows::Elements(_), Kind::Array) => {
@@ -200,9 +220,10 @@ impl Normalizer {
                 for (index, member) in container.members().enumerate() {
                     let place = Place { index: index as i64, ..*place };
                     let pushed = match member {
-                        Ok((name, value)) => {
-                            rows.push(self.catalog, &Place { element: Some(value), name: Some(&name.text()), ..place })
-                        }
+                        Ok((name, value)) => rows.push(
+                            self.catalog,
+                            &Place { element: Some(value), name: Some(&name.text()), ..place },
+                        ),
                         Err(error) => Err(rows.unreadable(self.catalog, &place, error)),
                     };
                     rejected.extend(pushed.err());

@@ -41,7 +41,11 @@ impl Program {
     }
 
     /// Steps over the value at the cursor, once, and puts what is found into `slots`. Of duplicate members the last counts.
-    pub(super) fn walk<'a>(&self, cursor: &mut Cursor<'a>, slots: &mut [Option<Json<'a>>]) -> Result<(), JsonError> {
+    pub(super) fn walk<'a>(
+        &self,
+        cursor: &mut Cursor<'a>,
+        slots: &mut [Option<Json<'a>>],
+    ) -> Result<(), JsonError> {
         self.root.walk(cursor, slots)
     }
 }
@@ -75,7 +79,8 @@ impl Node {
 
     fn find(&self, name: Name<'_>) -> Option<usize> {
         let raw = name.raw();
-        let found = self.members.iter().position(|member| member.name.len() == raw.len() && *member.name == *raw);
+        let found =
+            self.members.iter().position(|member| member.name.len() == raw.len() && *member.name == *raw);
         found.or_else(|| self.find_escaped(name))
     }
 

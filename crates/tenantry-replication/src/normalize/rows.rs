@@ -116,7 +116,9 @@ impl TableRows {
                     Origin::EntryName => From::EntryName,
                     Origin::EntryValue => From::EntryValue { masked: false },
                     Origin::EntryValueMasked => From::EntryValue { masked: true },
-                    Origin::RowHash(names) => From::RowHash(names.iter().filter_map(|name| position(name)).collect()),
+                    Origin::RowHash(names) => {
+                        From::RowHash(names.iter().filter_map(|name| position(name)).collect())
+                    }
                     // System columns are no data columns; an index is all that is left.
                     Origin::Index | Origin::Deleted | Origin::Synced => From::Index,
                 },
@@ -126,7 +128,9 @@ impl TableRows {
         let mut identity = Vec::new();
         for &at in &key {
             match &columns[at].from {
-                From::RowHash(natural) => identity.extend(natural.iter().filter(|&&at| columns[at].is_own(container.is_some()))),
+                From::RowHash(natural) => {
+                    identity.extend(natural.iter().filter(|&&at| columns[at].is_own(container.is_some())))
+                }
                 _ if columns[at].is_own(container.is_some()) => identity.push(at),
                 _ => {}
             }
@@ -274,9 +278,18 @@ impl TableRows {
     fn rejected(&self, cells: &[Cell<'_>], reason: String) -> Rejected {
         let texts: Vec<Option<String>> =
             self.key.iter().map(|&at| cells.get(at).and_then(Cell::to_text).map(Cow::into_owned)).collect();
-        let shown: serde_json::Map<String, serde_json::Value> =
-            self.table.key.iter().zip(&texts).map(|(name, text)| ((*name).to_owned(), text.clone().into())).collect();
-        Rejected { key: texts.into_iter().collect(), key_text: serde_json::Value::Object(shown).to_string(), reason }
+        let shown: serde_json::Map<String, serde_json::Value> = self
+            .table
+            .key
+            .iter()
+            .zip(&texts)
+            .map(|(name, text)| ((*name).to_owned(), text.clone().into()))
+            .collect();
+        Rejected {
+            key: texts.into_iter().collect(),
+            key_text: serde_json::Value::Object(shown).to_string(),
+            reason,
+        }
     }
 }
 

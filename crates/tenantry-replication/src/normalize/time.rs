@@ -13,7 +13,12 @@ pub fn parse_timestamp(text: &str) -> Option<Micros> {
     let year = number(bytes, 0, 4)?;
     let month = number(bytes, 5, 2)?;
     let day = number(bytes, 8, 2)?;
-    if bytes[4] != b'-' || bytes[7] != b'-' || !(1..=12).contains(&month) || day < 1 || day > days_in_month(year, month) {
+    if bytes[4] != b'-'
+        || bytes[7] != b'-'
+        || !(1..=12).contains(&month)
+        || day < 1
+        || day > days_in_month(year, month)
+    {
         return None;
     }
     let days = days_from_civil(year, month, day);
@@ -24,7 +29,10 @@ pub fn parse_timestamp(text: &str) -> Option<Micros> {
 
 /// Micros of the day, less the offset: may lie outside of the day.
 fn time_of_day(bytes: &[u8]) -> Option<i64> {
-    if !matches!(bytes.get(10), Some(b'T' | b't' | b' ')) || bytes.get(13) != Some(&b':') || bytes.get(16) != Some(&b':') {
+    if !matches!(bytes.get(10), Some(b'T' | b't' | b' '))
+        || bytes.get(13) != Some(&b':')
+        || bytes.get(16) != Some(&b':')
+    {
         return None;
     }
     let hour = number(bytes, 11, 2)?;
@@ -44,7 +52,8 @@ fn fraction(bytes: &[u8]) -> Option<(i64, &[u8])> {
     if count == 0 {
         return None;
     }
-    let micros = (0..6).fold(0, |sum, at| sum * 10 + if at < count { i64::from(digits[at] - b'0') } else { 0 });
+    let micros =
+        (0..6).fold(0, |sum, at| sum * 10 + if at < count { i64::from(digits[at] - b'0') } else { 0 });
     Some((micros, &digits[count..]))
 }
 

@@ -92,7 +92,9 @@ fn timestamp(value: Json<'_>) -> Result<Cell<'_>, &'static str> {
         let text = value.text().unwrap_or_default();
         return match text.trim() {
             "" => Ok(Cell::Null),
-            text => parse_timestamp(text).map(Cell::Timestamp).ok_or("not a time between the years 1 and 9999"),
+            text => {
+                parse_timestamp(text).map(Cell::Timestamp).ok_or("not a time between the years 1 and 9999")
+            }
         };
     }
     match value.as_i64() {

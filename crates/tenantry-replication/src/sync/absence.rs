@@ -42,14 +42,20 @@ pub(super) async fn confirm(run: &Run, task: &Task, reading: &mut Reading<'_>) -
 }
 
 fn confirmation(stream: &Stream, absent: &[Key]) -> Confirmation {
-    let Some(endpoint) = stream.endpoint.as_ref().filter(|_| !absent.is_empty()) else { return Confirmation::None };
+    let Some(endpoint) = stream.endpoint.as_ref().filter(|_| !absent.is_empty()) else {
+        return Confirmation::None;
+    };
     let by_key = endpoint.record_path.is_some() && stream.root().key.len() == 1;
     match (by_key, endpoint.paging) {
         (true, _) if absent.len() <= CONFIRMED_ONE_BY_ONE_MAX => Confirmation::ByKey,
         // An export is one snapshot, not a walk over shifting pages.
         _ if stream.replication == Replication::Export => Confirmation::None,
-        (_, Paging::Offset) | (true, Paging::Checkpoint) => Confirmation::BySecondRead,
-        (_, Paging::None | Paging::Checkpoint | Paging::LogCheckpoint) => Confirmation::None,
+        (_, Paging::Offset) | (true, Paging::Checkpoint | Paging::CountedCheckpoint) => {
+            Confirmation::BySecondRead
+        }
+        (_, Paging::None | Paging::Checkpoint | Paging::CountedCheckpoint | Paging::LogCheckpoint) => {
+            Confirmation::None
+        }
     }
 }
 

@@ -17,9 +17,15 @@ pub(super) async fn follow(run: &Run, tasks: &[Task], reports: &mut [StreamRepor
     let ended = run.ended.lock().unwrap_or_else(PoisonError::into_inner).clone();
     for cascade in run.catalog.feed.cascades {
         let Some(keys) = ended.get(cascade.of).filter(|keys| !keys.is_empty()) else { continue };
-        let dependent = tasks.iter().find(|task| task.stream.name == cascade.stream && task.action == Action::Read);
-        let Some(task) = dependent.filter(|task| task.reach != Reach::Whole && !task.tables.is_empty()) else { continue };
-        let Some(report) = reports.iter_mut().find(|report| report.stream.name == cascade.stream) else { continue };
+        let dependent =
+            tasks.iter().find(|task| task.stream.name == cascade.stream && task.action == Action::Read);
+        let Some(task) = dependent.filter(|task| task.reach != Reach::Whole && !task.tables.is_empty())
+        else {
+            continue;
+        };
+        let Some(report) = reports.iter_mut().find(|report| report.stream.name == cascade.stream) else {
+            continue;
+        };
         if report.outcome == Outcome::Done {
             end(run, task, cascade.column, keys, report).await?;
         }

@@ -54,7 +54,8 @@ impl Changes {
     /// What was told of a stream; nothing where it was not mentioned.
     pub(super) fn of(&self, catalog: &Catalog, stream: &str) -> Told {
         let mut told = self.streams.get(stream).cloned().unwrap_or_default();
-        let lists = |name| catalog.stream(name).is_some_and(|stream| stream.replication == Replication::FullTable);
+        let lists =
+            |name| catalog.stream(name).is_some_and(|stream| stream.replication == Replication::FullTable);
         told.anything |= self.unknown && lists(stream);
         told
     }
@@ -73,7 +74,10 @@ impl Changes {
     fn write(&mut self, catalog: &Catalog, event: Json<'_>) {
         let feed = &catalog.feed;
         let text = |path| event.at(path).and_then(Json::text);
-        let (Some(method), Some(path)) = (text("/details/request/method"), text("/details/request/path")) else { return };
+        let (Some(method), Some(path)) = (text("/details/request/method"), text("/details/request/path"))
+        else {
+            return;
+        };
         let method = method.to_ascii_lowercase();
         let path = path.split(['?', '#']).next().unwrap_or_default();
         // Writes elsewhere than in this API touch nothing that is replicated.
@@ -134,19 +138,28 @@ fn fits(write: &Write, method: &str, segments: &[&str]) -> bool {
         _ => (&pattern[..], false),
     };
     let length = if open { segments.len() >= pattern.len() } else { segments.len() == pattern.len() };
-    length && pattern.iter().zip(segments).all(|(pattern, segment)| matches!(*pattern, "{id}" | "*") || pattern == segment)
+    length
+        && pattern
+            .iter()
+            .zip(segments)
+            .all(|(pattern, segment)| matches!(*pattern, "{id}" | "*") || pattern == segment)
 }
 
 /// The segments of a path, the record's key first (`None` where the rule's path has none).
 fn segments_with_key<'a>(write: &Write, segments: &[&'a str]) -> Vec<Option<&'a str>> {
-    let at = write.path.split('/').filter(|segment| !segment.is_empty()).position(|segment| segment == "{id}");
+    let at =
+        write.path.split('/').filter(|segment| !segment.is_empty()).position(|segment| segment == "{id}");
     let key = at.and_then(|at| segments.get(at).copied());
     std::iter::once(key).chain(segments.iter().map(|segment| Some(*segment))).collect()
 }
 
 /// Reads a key; `path` holds the record's key and then all segments.
 fn read(key: Key, event: Json<'_>, path: &[Option<&str>]) -> Option<String> {
-    let text = |field: &str| event.at(field).and_then(|value| value.text().map(Cow::into_owned).or_else(|| Some(value.as_i64()?.to_string())));
+    let text = |field: &str| {
+        event
+            .at(field)
+            .and_then(|value| value.text().map(Cow::into_owned).or_else(|| Some(value.as_i64()?.to_string())))
+    };
     let key = match key {
         Key::Path => decode(path.first().copied().flatten()?),
         Key::PathPair(skip) => {
@@ -208,9 +221,17 @@ mod tests {
             .map(|(stream, told)| {
                 let anything = if told.anything { " anything" } else { "" };
                 let keys = |what, keys: &BTreeSet<String>| {
-                    if keys.is_empty() { String::new() } else { format!(" {what} {}", keys.iter().cloned().collect::<Vec<_>>().join(" ")) }
+                    if keys.is_empty() {
+                        String::new()
+                    } else {
+                        format!(" {what} {}", keys.iter().cloned().collect::<Vec<_>>().join(" "))
+                    }
                 };
-                format!("{stream}:{anything}{}{}", keys("records", &told.records), keys("parents", &told.parents))
+                format!(
+                    "{stream}:{anything}{}{}",
+                    keys("records", &told.records),
+                    keys("parents", &told.parents)
+                )
             })
             .collect();
         shown.extend(changes.unknown.then(|| "unknown".to_owned()));
@@ -231,7 +252,10 @@ mod tests {
         check(&[write("POST", "/api/v2/organizations/org_1/members")], "organization_members: parents org_1");
         check(&[write("patch", "/api/v2/connections/con_1/clients")], "connection_clients: parents con_1");
         check(&[write("delete", "/api/v2/connections/con_1")], "connections: records con_1; users: anything");
-        check(&[write("delete", "/api/v2/users/a%7C1/identities/google-oauth2/77")], "users: records a|1 google-oauth2|77");
+        check(
+            &[write("delete", "/api/v2/users/a%7C1/identities/google-oauth2/77")],
+            "users: records a|1 google-oauth2|77",
+        );
         check(&[write("post", "/api/v2/actions/actions/x/deploy")], "actions: records x");
     }
 
@@ -269,19 +293,30 @@ mod tests {
     #[test]
     fn every_rule_names_streams_and_columns_that_exist() {
         let feed = &CATALOG.feed;
-        let effects = feed.writes.iter().map(|write| write.effects).chain(feed.events.iter().map(|rule| rule.effects)).flatten();
+        let effects = feed
+            .writes
+            .iter()
+            .map(|write| write.effects)
+            .chain(feed.events.iter().map(|rule| rule.effects))
+            .flatten();
         for effect in effects {
-            let (Effect::Record(stream, _) | Effect::Children(stream, _) | Effect::Anything(stream)) = *effect;
+            let (Effect::Record(stream, _) | Effect::Children(stream, _) | Effect::Anything(stream)) =
+                *effect;
             let stream = CATALOG.stream(stream).unwrap();
             match effect {
-                Effect::Record(..) => assert!(stream.endpoint.as_ref().unwrap().record_path.is_some(), "{}", stream.name),
+                Effect::Record(..) => {
+                    assert!(stream.endpoint.as_ref().unwrap().record_path.is_some(), "{}", stream.name)
+                }
                 Effect::Children(..) => assert!(stream.parent.is_some(), "{}", stream.name),
                 Effect::Anything(_) => {}
             }
         }
         for cascade in feed.cascades {
             assert!(CATALOG.stream(cascade.of).is_some());
-            assert!(CATALOG.stream(cascade.stream).unwrap().root().column(cascade.column).is_some(), "{cascade:?}");
+            assert!(
+                CATALOG.stream(cascade.stream).unwrap().root().column(cascade.column).is_some(),
+                "{cascade:?}"
+            );
         }
     }
 }

@@ -28,9 +28,9 @@ use crate::error::{DestinationError, DestinationResult, SourceError};
 use crate::source::Source;
 use crate::state::{RunRecord, State};
 
-use parents::{NoParents, Parents};
 use changes::Told;
 use collect::Collector;
+use parents::{NoParents, Parents};
 use plan::{Action, Reach, Task};
 use report::StreamReport;
 
@@ -170,8 +170,12 @@ impl Run {
         tasks: &mut Vec<Task>,
         state: &State,
     ) -> DestinationResult<Vec<StreamReport>> {
-        let Some((since, known_are_applied)) = plan::told_since(self.catalog, tasks, state) else { return Ok(Vec::new()) };
-        let Some(at) = tasks.iter().position(|task| task.stream.name == self.catalog.feed.stream) else { return Ok(Vec::new()) };
+        let Some((since, known_are_applied)) = plan::told_since(self.catalog, tasks, state) else {
+            return Ok(Vec::new());
+        };
+        let Some(at) = tasks.iter().position(|task| task.stream.name == self.catalog.feed.stream) else {
+            return Ok(Vec::new());
+        };
         let log = Task { reach: Reach::Since(since, Told::default()), ..tasks.remove(at) };
         let mut collector = Collector::new(known_are_applied);
         let report = self.stream(&log, Some(&mut collector)).await?;
@@ -189,7 +193,11 @@ impl Run {
     }
 
     /// One stream from begin to end. Fails only where the destination does.
-    async fn stream(&self, task: &Task, collector: Option<&mut Collector>) -> DestinationResult<StreamReport> {
+    async fn stream(
+        &self,
+        task: &Task,
+        collector: Option<&mut Collector>,
+    ) -> DestinationResult<StreamReport> {
         let name = task.stream.name;
         let begun = self.edges.clock.monotonic();
         let mut report = match &task.action {
@@ -200,7 +208,10 @@ impl Run {
             }
         };
         // Whoever still waits for this stream's keys gets to know that there are none.
-        self.parents.give(name, &Err(NoParents { outcome: report.outcome, message: report.message.clone().unwrap_or_default() }));
+        self.parents.give(
+            name,
+            &Err(NoParents { outcome: report.outcome, message: report.message.clone().unwrap_or_default() }),
+        );
         report.seconds = self.edges.clock.monotonic().saturating_sub(begun).as_secs_f64();
         self.edges.observer.event(&Event::Finished { stream: name, outcome: report.outcome });
         Ok(report)

@@ -57,13 +57,25 @@ pub(super) enum Reach {
 }
 
 /// One task for each stream that a selected table needs, in catalog order, each with its whole reach.
-pub(super) fn tasks(catalog: &'static Catalog, options: &Options, access: &Access, state: &State) -> Vec<Task> {
+pub(super) fn tasks(
+    catalog: &'static Catalog,
+    options: &Options,
+    access: &Access,
+    state: &State,
+) -> Vec<Task> {
     let selected = |stream: &Stream| stream.tables.iter().any(|table| options.tables.contains(table.name));
     let needed_by_fan_out = |stream: &Stream| {
-        catalog.streams.iter().any(|other| selected(other) && other.parent.as_ref().is_some_and(|parent| parent.stream == stream.name))
+        catalog.streams.iter().any(|other| {
+            selected(other) && other.parent.as_ref().is_some_and(|parent| parent.stream == stream.name)
+        })
     };
     let task = |stream: &'static Stream| {
-        let tables: Vec<_> = stream.tables.iter().map(|table| table.name).filter(|name| options.tables.contains(name)).collect();
+        let tables: Vec<_> = stream
+            .tables
+            .iter()
+            .map(|table| table.name)
+            .filter(|name| options.tables.contains(name))
+            .collect();
         let checkpoint_name = checkpoint_name(stream, &tables);
         Task {
             stream,
@@ -80,11 +92,17 @@ pub(super) fn tasks(catalog: &'static Catalog, options: &Options, access: &Acces
 
 /// A checkpoint stands for the tables that were written with it, and for no others.
 fn checkpoint_name(stream: &Stream, tables: &[&str]) -> String {
-    if tables.len() == stream.tables.len() { stream.name.to_owned() } else { format!("{}: {}", stream.name, tables.join(", ")) }
+    if tables.len() == stream.tables.len() {
+        stream.name.to_owned()
+    } else {
+        format!("{}: {}", stream.name, tables.join(", "))
+    }
 }
 
 fn action(stream: &Stream, access: &Access) -> Action {
-    let Some(endpoint) = &stream.endpoint else { return Action::Leave { outcome: Outcome::Frozen, message: None } };
+    let Some(endpoint) = &stream.endpoint else {
+        return Action::Leave { outcome: Outcome::Frozen, message: None };
+    };
     match &access.scopes {
         Some(granted) if !granted.iter().any(|scope| scope == endpoint.scope) => {
             Action::Leave { outcome: Outcome::Skipped, message: Some(missing_scope(endpoint.scope)) }
@@ -104,7 +122,12 @@ pub(super) fn told_since(catalog: &Catalog, tasks: &[Task], state: &State) -> Op
     if feed.action != Action::Read {
         return None;
     }
-    let narrowable = || tasks.iter().filter(|task| task.action == Action::Read).filter_map(|task| Some((task, applied_at(task)?)));
+    let narrowable = || {
+        tasks
+            .iter()
+            .filter(|task| task.action == Action::Read)
+            .filter_map(|task| Some((task, applied_at(task)?)))
+    };
     let since = narrowable().map(|(_, at)| at).min()?;
     // Events that an earlier run has written were applied by it, unless it ended between writing them and applying them.
     let run_of = |task: &Task| state.checkpoint_runs.get(&task.checkpoint_name).copied();
@@ -121,7 +144,13 @@ fn applied_at(task: &Task) -> Option<Micros> {
 }
 
 /// Narrows the reach of each stream to what the log told, where that is enough.
-pub(super) fn narrow(catalog: &Catalog, options: &Options, tasks: &mut [Task], changes: &Changes, now: Micros) {
+pub(super) fn narrow(
+    catalog: &Catalog,
+    options: &Options,
+    tasks: &mut [Task],
+    changes: &Changes,
+    now: Micros,
+) {
     for task in tasks.iter_mut().filter(|task| task.action == Action::Read) {
         let told = changes.of(catalog, task.stream.name);
         task.reach = reach(catalog, options, task, told, now);
@@ -142,7 +171,9 @@ pub(super) fn narrow(catalog: &Catalog, options: &Options, tasks: &mut [Task], c
 }
 
 fn reach(catalog: &Catalog, options: &Options, task: &Task, told: Told, now: Micros) -> Reach {
-    let (Some(Checkpoint::Full { read_at, .. }), Some(applied_at)) = (&task.from, applied_at(task)) else { return Reach::Whole };
+    let (Some(Checkpoint::Full { read_at, .. }), Some(applied_at)) = (&task.from, applied_at(task)) else {
+        return Reach::Whole;
+    };
     let untold = catalog.feed.untold.contains(&task.stream.name);
     let every = if untold { options.untold_every } else { options.full_every };
     let is_due = now.saturating_sub(*read_at) >= i64::try_from(every.as_micros()).unwrap_or(Micros::MAX);
@@ -179,7 +210,10 @@ mod tests {
     fn narrowed(changes: &Changes, now: Micros) -> Vec<Task> {
         let mut state = State::default();
         for stream in CATALOG.streams {
-            state.checkpoints.insert(stream.name.into(), Checkpoint::Full { read_at: 0, applied_at: Some(now - HOUR / 2) });
+            state.checkpoints.insert(
+                stream.name.into(),
+                Checkpoint::Full { read_at: 0, applied_at: Some(now - HOUR / 2) },
+            );
         }
         let mut tasks = tasks(&CATALOG, &options(), &Access::default(), &state);
         narrow(&CATALOG, &options(), &mut tasks, changes, now);
@@ -215,7 +249,11 @@ mod tests {
         assert_eq!(*reach_of(&tasks, "organizations"), Reach::Whole);
         assert_eq!(*reach_of(&tasks, "connections"), Reach::Told(Told::default()));
         let tasks = narrowed(&told("organizations", anything), 1);
-        assert_eq!(*reach_of(&tasks, "organization_members"), Reach::Whole, "an unknown organization may be new");
+        assert_eq!(
+            *reach_of(&tasks, "organization_members"),
+            Reach::Whole,
+            "an unknown organization may be new"
+        );
     }
 
     #[test]

@@ -14,8 +14,8 @@ use crate::normalize::Normalizer;
 use crate::source::{Gap, Page, Pages, Read};
 use crate::state::{Checkpoint, Quarantine};
 
-use super::parents::{NoParents, ParentKeys};
 use super::collect::Collector;
+use super::parents::{NoParents, ParentKeys};
 use super::plan::{Reach, Task, missing_scope};
 use super::report::StreamReport;
 use super::{Event, Outcome, Run, absence};
@@ -68,7 +68,8 @@ pub(super) async fn replicate(
     }
 }
 
-const INCOMPLETE: &str = "the read did not reach the end of the list: what came was written, nothing was marked deleted";
+const INCOMPLETE: &str =
+    "the read did not reach the end of the list: what came was written, nothing was marked deleted";
 
 /// A stream on its way.
 pub(super) struct Reading<'a> {
@@ -167,7 +168,13 @@ impl<'a> Reading<'a> {
     }
 
     /// Reads pages to their end.
-    async fn read(&mut self, run: &Run, task: &Task, parents: Vec<String>, since: Option<Micros>) -> Result<(), StreamError> {
+    async fn read(
+        &mut self,
+        run: &Run,
+        task: &Task,
+        parents: Vec<String>,
+        since: Option<Micros>,
+    ) -> Result<(), StreamError> {
         let from = self.publishes_as_it_goes().then(|| task.from.clone()).flatten();
         let mut pages = run.edges.source.open(Read { stream: task.stream, parents, from, since });
         let mut next = pages.next().await;
@@ -205,9 +212,19 @@ impl<'a> Reading<'a> {
     }
 
     /// Reads the children of these parents again: those that no longer come are gone.
-    async fn read_children(&mut self, run: &Run, task: &Task, parents: &BTreeSet<String>) -> Result<(), StreamError> {
+    async fn read_children(
+        &mut self,
+        run: &Run,
+        task: &Task,
+        parents: &BTreeSet<String>,
+    ) -> Result<(), StreamError> {
         let root = self.stream.root();
-        let Some(column) = root.columns.iter().find(|column| column.origin == Origin::Parent).filter(|_| !parents.is_empty()) else {
+        let Some(column) = root
+            .columns
+            .iter()
+            .find(|column| column.origin == Origin::Parent)
+            .filter(|_| !parents.is_empty())
+        else {
             return Ok(());
         };
         self.read(run, task, parents.iter().cloned().collect(), None).await?;
@@ -272,9 +289,14 @@ impl<'a> Reading<'a> {
 
     /// Keeps the keys that a fan-out will go over.
     fn note_parent_keys(&mut self, run: &Run, batch: &Batch) {
-        let Some(parents) = self.parent_keys.as_mut().filter(|_| batch.table.name == self.stream.root().name) else { return };
+        let Some(parents) = self.parent_keys.as_mut().filter(|_| batch.table.name == self.stream.root().name)
+        else {
+            return;
+        };
         let fan_out = run.catalog.streams.iter().filter_map(|stream| stream.parent.as_ref());
-        let Some(column) = fan_out.filter(|parent| parent.stream == self.stream.name).map(|parent| parent.column).next() else {
+        let Some(column) =
+            fan_out.filter(|parent| parent.stream == self.stream.name).map(|parent| parent.column).next()
+        else {
             return;
         };
         if let Some(keys) = batch.rows.column_by_name(column).and_then(|array| array.as_string_opt::<i32>()) {
@@ -288,7 +310,11 @@ impl<'a> Reading<'a> {
         if self.whole || self.publishes_as_it_goes() || batch.table.name != root.name {
             return;
         }
-        let columns: Vec<_> = root.key.iter().filter_map(|name| batch.rows.column_by_name(name)?.as_string_opt::<i32>()).collect();
+        let columns: Vec<_> = root
+            .key
+            .iter()
+            .filter_map(|name| batch.rows.column_by_name(name)?.as_string_opt::<i32>())
+            .collect();
         if columns.len() == root.key.len() {
             let key = |row: usize| columns.iter().map(|column| column.value(row).to_owned()).collect();
             self.came.extend((0..batch.rows.num_rows()).map(key));
@@ -360,7 +386,9 @@ impl<'a> Reading<'a> {
 
     /// Whether so much time has passed since the last publish that another is worth its cost.
     fn is_due(&self, run: &Run) -> bool {
-        self.published.is_none_or(|(ended, took)| run.edges.clock.monotonic().saturating_sub(ended) >= took * (PUBLISH_SHARE - 1))
+        self.published.is_none_or(|(ended, took)| {
+            run.edges.clock.monotonic().saturating_sub(ended) >= took * (PUBLISH_SHARE - 1)
+        })
     }
 
     /// Where the next run goes on after this one. A read that was not complete leaves that where it was.
@@ -373,7 +401,9 @@ impl<'a> Reading<'a> {
                 Some(Checkpoint::Full { read_at: run.tenant_time, applied_at: None })
             }
             Replication::FullTable | Replication::Export => match task.from {
-                Some(Checkpoint::Full { read_at, .. }) => Some(Checkpoint::Full { read_at, applied_at: Some(run.tenant_time) }),
+                Some(Checkpoint::Full { read_at, .. }) => {
+                    Some(Checkpoint::Full { read_at, applied_at: Some(run.tenant_time) })
+                }
                 _ => None,
             },
         }

@@ -60,7 +60,9 @@ impl Report {
 
     /// Whether every selected table is up to date.
     pub fn all_done(&self) -> bool {
-        self.tables.iter().all(|table| table.outcome == Outcome::Done.word() || table.outcome == Outcome::Frozen.word())
+        self.tables
+            .iter()
+            .all(|table| table.outcome == Outcome::Done.word() || table.outcome == Outcome::Frozen.word())
     }
 
     /// The run's outcome in one word: `done`, or `incomplete` when a table was skipped or failed.

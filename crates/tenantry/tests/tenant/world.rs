@@ -38,7 +38,18 @@ impl World {
     /// Changes the tenant at random, and lets so much time pass that streams without events are due to be read again.
     pub(crate) fn churn(&self, churn: &Value) {
         self.control("churn", churn);
-        self.control("clock", &json!({ "advance_seconds": 3_700 }));
+        self.wait(3_700);
+    }
+
+    /// The same, before they are due.
+    pub(crate) fn churn_within_the_hour(&self, churn: &Value) {
+        self.control("churn", churn);
+        self.wait(60);
+    }
+
+    /// Lets time pass at the tenant.
+    pub(crate) fn wait(&self, seconds: u32) {
+        self.control("clock", &json!({ "advance_seconds": seconds }));
     }
 
     fn control(&self, what: &str, body: &Value) {

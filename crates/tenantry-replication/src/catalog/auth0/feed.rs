@@ -33,7 +33,11 @@ pub(super) const FEED: Feed = Feed {
             "/connections",
             &[Record("connections", CREATED_ID), Children("connection_clients", CREATED_ID)],
         ),
-        write(&["patch"], "/connections/{id}", &[Record("connections", Path), Children("connection_clients", Path)]),
+        write(
+            &["patch"],
+            "/connections/{id}",
+            &[Record("connections", Path), Children("connection_clients", Path)],
+        ),
         // The users of a database go with its connection, without events of their own.
         write(&["delete"], "/connections/{id}", &[Record("connections", Path), Anything("users")]),
         write(&[], "/connections/{id}/clients", &[Children("connection_clients", Path)]),
@@ -62,9 +66,16 @@ pub(super) const FEED: Feed = Feed {
         write(
             &["post"],
             "/users/{id}/identities",
-            &[Record("users", Path), Record("users", Pair("/details/request/body/provider", "/details/request/body/user_id"))],
+            &[
+                Record("users", Path),
+                Record("users", Pair("/details/request/body/provider", "/details/request/body/user_id")),
+            ],
         ),
-        write(&["delete"], "/users/{id}/identities/**", &[Record("users", Path), Record("users", PathPair(3))]),
+        write(
+            &["delete"],
+            "/users/{id}/identities/**",
+            &[Record("users", Path), Record("users", PathPair(3))],
+        ),
         write(&[], "/users/**", &[]),
         write(&[], "/jobs/**", &[]),
     ],
@@ -105,7 +116,10 @@ pub(super) const FEED: Feed = Feed {
     events: &[
         EventRule {
             kinds: &["sdu", "du"],
-            effects: &[Record("users", Words { field: "/description", before: "user_id: ", provider: "/strategy" })],
+            effects: &[Record(
+                "users",
+                Words { field: "/description", before: "user_id: ", provider: "/strategy" },
+            )],
         },
         EventRule { kinds: &["sscim"], effects: &[Record("users", Field("/user_id"))] },
         EventRule { kinds: &["directory_sync_completed", "resource_cleanup"], effects: &[Anything("users")] },

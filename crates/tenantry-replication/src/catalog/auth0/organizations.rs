@@ -30,7 +30,7 @@ pub(super) const ORGANIZATION_MEMBERS_STREAM: Stream = Stream {
     endpoint: Some(Endpoint {
         path: "/organizations/{parent}/members",
         collection: "members",
-        paging: Paging::Checkpoint,
+        paging: Paging::CountedCheckpoint,
         page_size: 100,
         scope: "read:organization_members",
         query: &[("fields", "user_id"), ("include_fields", "true")],

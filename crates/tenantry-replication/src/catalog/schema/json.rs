@@ -115,6 +115,7 @@ const fn paging(paging: Paging) -> &'static str {
         Paging::None => "none",
         Paging::Offset => "offset",
         Paging::Checkpoint => "checkpoint",
+        Paging::CountedCheckpoint => "counted_checkpoint",
         Paging::LogCheckpoint => "log_checkpoint",
     }
 }

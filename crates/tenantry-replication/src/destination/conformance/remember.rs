@@ -15,9 +15,19 @@ pub async fn checkpoint_and_rows_come_together_and_stay(subject: &dyn Subject) {
     scene.stage(events().root(), &[event("1", 1)]).await;
     assert_eq!(scene.destination.state().await.unwrap(), State::default());
     let log = Checkpoint::Log { log_id: "it's \"1\"".to_owned(), newest: Some(-1) };
-    scene.publish(Commit { checkpoint: Some(("events".to_owned(), log.clone())), ..commit(events(), Scope::Rows, 10) }).await;
+    scene
+        .publish(Commit {
+            checkpoint: Some(("events".to_owned(), log.clone())),
+            ..commit(events(), Scope::Rows, 10)
+        })
+        .await;
     let daily = Checkpoint::Daily { date: "2024-02-29".to_owned() };
-    scene.publish(Commit { checkpoint: Some(("things".to_owned(), daily.clone())), ..commit(things(), Scope::Rows, 10) }).await;
+    scene
+        .publish(Commit {
+            checkpoint: Some(("things".to_owned(), daily.clone())),
+            ..commit(things(), Scope::Rows, 10)
+        })
+        .await;
     let scene = scene.reopened().await;
     let state = scene.destination.state().await.unwrap();
     assert_eq!(state.checkpoints, [("events".to_owned(), log), ("things".to_owned(), daily)].into());

@@ -44,7 +44,14 @@ pub fn events() -> &'static Stream {
 const TEXT: Text = Text { en: "A thing's value; it's 'quoted'.", ja: "値" };
 
 const fn catalog(streams: &'static [Stream]) -> Catalog {
-    Catalog { streams, feed: Feed::NONE, diagram: &[], relationships: &[], secret_members: &[], plain_members: &[] }
+    Catalog {
+        streams,
+        feed: Feed::NONE,
+        diagram: &[],
+        relationships: &[],
+        secret_members: &[],
+        plain_members: &[],
+    }
 }
 
 const fn stream(name: &'static str, tables: &'static [Table], replication: Replication) -> Stream {

@@ -217,7 +217,8 @@ impl Logs {
                 self.reached = Some(last.clone());
             }
         }
-        let ended = events.head.count == 0
+        // Fewer events than asked for are the last ones there are; what is recorded from now on is for the next read.
+        let ended = events.head.count < u64::from(self.endpoint.page_size)
             || last.and_then(|last| log_id::time_of(last)).is_some_and(|time| time > self.began);
         if ended {
             self.settle();

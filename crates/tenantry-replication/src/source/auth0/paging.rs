@@ -75,9 +75,16 @@ pub(super) fn head(body: &[u8], collection: &'static str) -> Result<Head, String
 /// A walk over one list.
 #[derive(Debug, Clone)]
 pub(super) enum Walk {
-    Whole { ended: bool },
+    Whole {
+        ended: bool,
+    },
     Offset(Offset),
     Checkpoint(Checkpoint),
+    /// One page that may be all, by its total.
+    Counted {
+        take: u32,
+        ended: bool,
+    },
 }
 
 /// By `page` and `per_page`.
@@ -111,13 +118,8 @@ impl Walk {
         match endpoint.paging {
             Paging::None | Paging::LogCheckpoint => Self::Whole { ended: false },
             Paging::Offset => Self::Offset(Offset::new(endpoint.page_size)),
-            Paging::Checkpoint => Self::Checkpoint(Checkpoint {
-                take: endpoint.page_size,
-                from: None,
-                been: BTreeSet::new(),
-                restarted: false,
-                complete: false,
-            }),
+            Paging::Checkpoint => Self::Checkpoint(Checkpoint::new(endpoint.page_size)),
+            Paging::CountedCheckpoint => Self::Counted { take: endpoint.page_size, ended: false },
         }
     }
 
@@ -127,6 +129,13 @@ impl Walk {
             Self::Whole { .. } => Vec::new(),
             Self::Offset(walk) => {
                 vec![("page", walk.page.to_string()), ("per_page", walk.per_page.to_string())]
+            }
+            Self::Counted { take, .. } => {
+                vec![
+                    ("page", "0".to_owned()),
+                    ("per_page", take.to_string()),
+                    ("include_totals", "true".to_owned()),
+                ]
             }
             Self::Checkpoint(walk) => {
                 let take = ("take", walk.take.to_string());
@@ -144,6 +153,14 @@ impl Walk {
             }
             Self::Offset(walk) => walk.advance(head),
             Self::Checkpoint(walk) => walk.advance(head),
+            Self::Counted { ended, .. } if head.total.is_some_and(|total| total <= head.count) => {
+                *ended = true;
+                Ok(Step::End)
+            }
+            Self::Counted { take, .. } => {
+                *self = Self::Checkpoint(Checkpoint::new(*take));
+                Ok(Step::Again)
+            }
         }
     }
 
@@ -164,7 +181,7 @@ impl Walk {
     /// Whether the end that was reached is the end of a complete list.
     pub(super) fn complete(&self) -> bool {
         match self {
-            Self::Whole { ended } => *ended,
+            Self::Whole { ended } | Self::Counted { ended, .. } => *ended,
             Self::Offset(walk) => walk.complete,
             Self::Checkpoint(walk) => walk.complete,
         }
@@ -202,6 +219,10 @@ impl Offset {
 }
 
 impl Checkpoint {
+    fn new(take: u32) -> Self {
+        Self { take, from: None, been: BTreeSet::new(), restarted: false, complete: false }
+    }
+
     fn advance(&mut self, head: &Head) -> Result<Step, &'static str> {
         let Some(next) = &head.next else {
             self.complete = true;
