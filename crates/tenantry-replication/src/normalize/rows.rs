@@ -129,7 +129,7 @@ impl TableRows {
         for &at in &key {
             match &columns[at].from {
                 From::RowHash(natural) => {
-                    identity.extend(natural.iter().filter(|&&at| columns[at].is_own(container.is_some())))
+                    identity.extend(natural.iter().filter(|&&at| columns[at].is_own(container.is_some())));
                 }
                 _ if columns[at].is_own(container.is_some()) => identity.push(at),
                 _ => {}

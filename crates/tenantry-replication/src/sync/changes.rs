@@ -305,7 +305,7 @@ mod tests {
             let stream = CATALOG.stream(stream).unwrap();
             match effect {
                 Effect::Record(..) => {
-                    assert!(stream.endpoint.as_ref().unwrap().record_path.is_some(), "{}", stream.name)
+                    assert!(stream.endpoint.as_ref().unwrap().record_path.is_some(), "{}", stream.name);
                 }
                 Effect::Children(..) => assert!(stream.parent.is_some(), "{}", stream.name),
                 Effect::Anything(_) => {}

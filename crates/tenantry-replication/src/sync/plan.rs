@@ -163,8 +163,9 @@ pub(super) fn narrow(
             Reach::Told(told) if !above.anything => told.parents.extend(above.records),
             reach => {
                 *reach = Reach::Whole;
-                let parent = tasks.iter_mut().find(|task| task.stream.name == parent.stream);
-                parent.into_iter().for_each(|parent| parent.reach = Reach::Whole);
+                if let Some(parent) = tasks.iter_mut().find(|task| task.stream.name == parent.stream) {
+                    parent.reach = Reach::Whole;
+                }
             }
         }
     }
@@ -201,8 +202,8 @@ mod tests {
             tables: CATALOG.tables().map(|table| table.name).collect(),
             full: false,
             streams_at_once: 1,
-            full_every: Duration::from_secs(24 * 3_600),
-            untold_every: Duration::from_secs(3_600),
+            full_every: Duration::from_hours(24),
+            untold_every: Duration::from_hours(1),
         }
     }
 

@@ -44,7 +44,14 @@ pub(crate) async fn sync(
         observer: Arc::new(Silent),
     };
     let tables = CATALOG.tables().map(|table| table.name).collect();
-    sync::sync(&edges, &CATALOG, &Options { tables, full: false, streams_at_once: 4 }).await.unwrap()
+    let options = Options {
+        tables,
+        full: false,
+        streams_at_once: 4,
+        full_every: sync::FULL_EVERY,
+        untold_every: sync::UNTOLD_EVERY,
+    };
+    sync::sync(&edges, &CATALOG, &options).await.unwrap()
 }
 
 #[tokio::test]

@@ -31,7 +31,7 @@ fn walk(fault: Value) -> Result<(u64, Duration), SourceError> {
     assert_eq!(got.counts("id").len(), 250);
     assert!(got.complete);
     let first = tenant.api_log()[0].at;
-    Ok((got.requests, tenant.api_log().last().unwrap().at - first))
+    Ok((got.requests, tenant.api_log().last().unwrap().at.saturating_sub(first)))
 }
 
 #[test]
@@ -87,7 +87,7 @@ fn attempts_are_bounded_and_waits_grow_with_jitter() {
     assert_eq!(error.kind, SourceErrorKind::Unavailable);
     let at: Vec<Duration> = tenant.api_log().iter().map(|sent| sent.at).collect();
     assert_eq!(at.len(), 8);
-    let waits: Vec<f64> = at.windows(2).map(|pair| (pair[1] - pair[0]).as_secs_f64()).collect();
+    let waits: Vec<f64> = at.windows(2).map(|pair| pair[1].saturating_sub(pair[0]).as_secs_f64()).collect();
     for (n, wait) in waits.iter().enumerate() {
         assert!(*wait <= f64::from(1u32 << n).min(60.0) + 0.1, "{waits:?}");
     }

@@ -3,6 +3,8 @@
 //! `time` is the clock and the loop that moves it; `network` puts the simulator's pure core, or a script, behind the transport.
 //! Only `wire` uses sockets: it holds the real transport to its promises.
 
+#![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
+
 mod budget;
 mod faults;
 mod lists;

@@ -64,11 +64,11 @@ fn users_come_by_search_where_no_export_is_allowed() {
 }
 
 #[test]
-fn fifty_thousand_users_of_one_instant_arrive() {
-    let tenant = Tenant::new(Config { export_allowed: false, ..config(50_200, 50_000) });
+fn twelve_thousand_users_of_one_instant_arrive() {
+    let tenant = Tenant::new(Config { export_allowed: false, ..config(12_200, 12_000) });
     let got = tenant.read("users");
     assert_all_once(&got, &tenant.truth());
-    assert!(got.requests < 560, "{}", got.requests);
+    assert!(got.requests < 145, "{}", got.requests);
 }
 
 #[test]
@@ -277,9 +277,10 @@ fn whatever_refuses_the_job_leads_to_the_search() {
 
 #[test]
 fn users_without_a_time_of_change_are_found() {
-    let script = Script::new(|sent, _| match sent.path.as_str() {
-        "/api/v2/jobs/users-exports" => Ok(refusal(403, "", "no")),
-        _ => {
+    let script = Script::new(|sent, _| {
+        if sent.path == "/api/v2/jobs/users-exports" {
+            Ok(refusal(403, "", "no"))
+        } else {
             let q = parameter(&sent.query, "q").unwrap();
             let per_page = parameter(&sent.query, "per_page").unwrap();
             assert_eq!(per_page, "100");
@@ -301,9 +302,10 @@ fn users_without_a_time_of_change_are_found() {
 
 #[test]
 fn a_search_that_gave_less_than_there_is_does_not_count_as_complete() {
-    let script = Script::new(|sent, _| match sent.path.as_str() {
-        "/api/v2/jobs/users-exports" => Ok(refusal(403, "", "no")),
-        _ => {
+    let script = Script::new(|sent, _| {
+        if sent.path == "/api/v2/jobs/users-exports" {
+            Ok(refusal(403, "", "no"))
+        } else {
             let q = parameter(&sent.query, "q").unwrap();
             match q.as_str() {
                 // The index says three at first, and then ends after two.
@@ -322,4 +324,49 @@ fn a_search_that_gave_less_than_there_is_does_not_count_as_complete() {
     });
     let got = script.read("users", None).unwrap();
     assert_eq!((got.records().count(), got.complete), (2, false));
+}
+
+/// Reads users changed since so many hours before the start of time. Gives the records, whether it covers everything, and the requests.
+fn changed(tenant: &Arc<Tenant>, hours_ago: i64) -> (Got, bool) {
+    let since = Some(super::time::START - hours_ago * 3_600_000_000);
+    let mut pages =
+        tenant.source().open(Read { stream: stream("users"), parents: Vec::new(), from: None, since });
+    tenant.clock.run(async {
+        let mut got = Got::default();
+        while let Some(page) = pages.next().await.unwrap() {
+            got.pages.push((None, records(&page)));
+        }
+        (got.complete, got.requests) = (pages.complete(), pages.requests());
+        (got, pages.covers_everything())
+    })
+}
+
+#[test]
+fn changed_users_are_asked_for_alone() {
+    let tenant = Tenant::new(Config { search_lag_micros: 0, ..config(2_000, 0) });
+    let changes = Churn { seed: 1, users_updated: 40, ..Churn::default() };
+    tenant.with_simulation(|simulation, now| simulation.churn(&changes, now));
+    let since = "2026-11-02T08:00:00.000Z";
+    let truth = tenant.truth();
+    let users = truth["users"].as_array().unwrap().iter();
+    let expected: BTreeSet<&str> = users
+        .filter(|user| user["updated_at"].as_str().unwrap() >= since)
+        .map(|user| user["user_id"].as_str().unwrap())
+        .collect();
+    let (got, everything) = changed(&tenant, 0);
+    let found: BTreeSet<String> = got.counts("user_id").into_keys().collect();
+    assert!(!expected.is_empty() && found.iter().map(String::as_str).eq(expected));
+    assert_eq!((got.complete, everything, got.requests), (true, false, 1));
+}
+
+#[test]
+fn many_changed_users_are_cheaper_by_an_export() {
+    let tenant = Tenant::new(config(2_000, 1_500));
+    let (got, everything) = changed(&tenant, 24 * 3_650);
+    assert!(everything && got.complete && got.requests <= 6, "{}", got.requests);
+    assert_eq!(got.counts("user_id").into_keys().collect::<BTreeSet<_>>(), user_ids(&tenant.truth()));
+    let tenant = Tenant::new(Config { export_allowed: false, ..config(2_000, 1_500) });
+    let (got, _) = changed(&tenant, 24 * 3_650);
+    assert_eq!(got.counts("user_id").into_keys().collect::<BTreeSet<_>>(), user_ids(&tenant.truth()));
+    assert!(got.complete);
 }

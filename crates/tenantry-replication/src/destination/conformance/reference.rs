@@ -53,7 +53,7 @@ pub async fn agrees_with_the_reference(subject: &dyn Subject) {
     }
 }
 
-/// Seeded chance (SplitMix64).
+/// Seeded chance (`SplitMix64`).
 struct Dice(u64);
 
 impl Dice {

@@ -15,7 +15,7 @@ struct Real {
 
 impl Real {
     fn refill(&mut self, now: Duration) {
-        self.level = (self.level + (now - self.at).as_secs_f64() * self.rate).min(self.limit);
+        self.level = (self.level + (now.saturating_sub(self.at)).as_secs_f64() * self.rate).min(self.limit);
         self.at = now;
     }
 }
@@ -204,7 +204,7 @@ impl Model {
 
     /// Requests a second of all groups together.
     fn total(&self) -> f64 {
-        f64::from(self.served.values().sum::<u32>()) / (RUN - SETTLED).as_secs_f64()
+        f64::from(self.served.values().sum::<u32>()) / (RUN.saturating_sub(SETTLED)).as_secs_f64()
     }
 }
 
@@ -244,7 +244,7 @@ fn groups_with_buckets_of_their_own_do_not_slow_each_other_down() {
     for latency in [5, 100] {
         let model = Model::new(&a_second, 0.8, latency).run();
         for (_, rate, groups) in &a_second {
-            let served = f64::from(model.served[&groups[0]]) / (RUN - SETTLED).as_secs_f64();
+            let served = f64::from(model.served[&groups[0]]) / (RUN.saturating_sub(SETTLED)).as_secs_f64();
             assert!(
                 (rate * 0.8 * 0.97..rate * 0.8 * 1.03).contains(&served),
                 "{groups:?}: {served} of {}",
@@ -280,7 +280,7 @@ fn others_come_first() {
         let mut model = Model::new(&[(50.0, 16.0, SOME)], 0.8, 20);
         model.others = others;
         let model = model.run();
-        let wanted = others * (RUN - SETTLED).as_secs_f64();
+        let wanted = others * (RUN.saturating_sub(SETTLED)).as_secs_f64();
         assert!(
             f64::from(model.refused_others) <= wanted / 500.0,
             "{} of {wanted} refused",
