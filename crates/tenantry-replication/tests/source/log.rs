@@ -238,6 +238,40 @@ fn links_are_used_for_their_position_and_their_host_is_never_asked() {
     assert!(script.log().iter().all(|sent| sent.host == "tenantry-demo.us.auth0.example.com"));
 }
 
+/// A log of recent events, one a second until the start of time, whose server gives this many at a time.
+fn capped(events: usize, cap: usize) -> Arc<Script> {
+    let ids: Vec<String> = (0..events)
+        .map(|n| format!("90020261102{:06}{}", 75_700 + n / 60 * 100 + n % 60, "7".repeat(39)))
+        .collect();
+    Script::new(move |sent, _| {
+        let from = parameter(&sent.query, "from").unwrap();
+        let page = ids.iter().filter(|id| **id > from).take(cap);
+        Ok(ok(page.map(|id| json!({ "log_id": id, "date": "2026-11-02T07:58:00.000Z" })).collect()))
+    })
+}
+
+#[test]
+fn a_short_page_is_the_last_one_only_where_nothing_else_explains_it() {
+    for (events, cap, requests) in [
+        (37, 100, 1),  // short and recent: the end
+        (50, 100, 2),  // perhaps cut
+        (120, 50, 4),  // cut: two full ones, a rest that might be cut at 20, and an empty one
+        (117, 50, 3),  // cut, and then short
+        (150, 100, 2), // a full page was seen before
+        (100, 100, 2), // full: there may be more
+    ] {
+        let got = capped(events, cap).read("logs", None).unwrap();
+        assert_eq!(
+            (got.counts("log_id").len(), got.requests, got.complete),
+            (events, requests, true),
+            "{events} by {cap}"
+        );
+    }
+    // Old events are never believed to be the last ones.
+    let got = server(0..37, |_| false).read("logs", None).unwrap();
+    assert_eq!((got.records().count(), got.requests), (37, 2));
+}
+
 #[test]
 fn a_log_that_stands_still_is_an_error_not_endless() {
     let script = Script::new(|sent, _| {

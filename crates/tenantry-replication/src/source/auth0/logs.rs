@@ -27,6 +27,10 @@ const OVERLAP: Micros = 2 * 60 * MICROS_PER_SECOND;
 const SETTLED_AGO: Micros = 5 * 60 * MICROS_PER_SECOND;
 /// No plan keeps events for less than a day: a younger checkpoint cannot have been outlived. Less an hour for clocks.
 const KEPT_ALWAYS: Micros = 23 * 3600 * MICROS_PER_SECOND;
+/// Sizes that a server may cut pages to without saying so.
+const CUTS: [u64; 4] = [10, 20, 25, 50];
+/// Younger events than this may be the newest there are without proof: the next read asks again long before anything expires.
+const RECENT: Micros = 3_600 * MICROS_PER_SECOND;
 /// Pages of one read, at most: 200 million events.
 const PAGES_MAX: u64 = 2_000_000;
 
@@ -46,6 +50,8 @@ pub(super) struct Logs {
     seen_before: bool,
     /// Whether any event was seen.
     seen_any: bool,
+    /// Whether a page had as many events as were asked for.
+    seen_full: bool,
     /// When the read began, by the tenant's clock: what comes later is for the next read.
     began: Micros,
     pages: u64,
@@ -93,6 +99,7 @@ impl Logs {
             phase: Phase::Begin,
             seen_before: false,
             seen_any: false,
+            seen_full: false,
             began: 0,
             pages: 0,
             gaps: Vec::new(),
@@ -217,11 +224,11 @@ impl Logs {
                 self.reached = Some(last.clone());
             }
         }
-        // Fewer events than asked for are the last ones there are; what is recorded from now on is for the next read.
-        let ended = events.head.count < u64::from(self.endpoint.page_size)
-            || last.and_then(|last| log_id::time_of(last)).is_some_and(|time| time > self.began);
+        let ended = self.is_last(events.head.count, last.and_then(|last| log_id::time_of(last)));
         if ended {
-            self.settle();
+            if events.head.count == 0 {
+                self.settle();
+            }
             self.phase = Phase::Ended;
             self.complete = true;
         } else {
@@ -237,6 +244,19 @@ impl Logs {
             return Ok(None);
         }
         Ok(Some(Page { body: events.body, records: events.head.records, parent: None, checkpoint }))
+    }
+
+    /// Whether a page of so many events, the last of them recorded at `newest`, is the last one.
+    ///
+    /// An empty page always is. A page with fewer events than asked for saves the request for the empty one, but only where it can be
+    /// nothing else: not of a size that a server may have cut it to, and not while its events are old.
+    fn is_last(&mut self, count: u64, newest: Option<Micros>) -> bool {
+        let asked = u64::from(self.endpoint.page_size);
+        self.seen_full |= count >= asked;
+        let short = count < asked && (self.seen_full || !CUTS.contains(&count));
+        let recent = newest.is_some_and(|newest| newest > self.began - RECENT);
+        let later = newest.is_some_and(|newest| newest > self.began);
+        count == 0 || (short && recent) || later
     }
 
     fn began_with(&self) -> Option<Checkpoint> {
