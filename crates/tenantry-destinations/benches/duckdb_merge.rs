@@ -9,7 +9,6 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use arrow_array::builder::StringBuilder;
 use arrow_array::{ArrayRef, BooleanArray, Int64Array, RecordBatch, TimestampMicrosecondArray};
@@ -37,12 +36,15 @@ fn main() {
     println!("peak memory of the process: {} MB", peak_memory() / 1024);
 }
 
+/// Numbers of the rows to publish.
+type Numbers = Box<dyn Iterator<Item = u64>>;
+
 /// One table size: fill, read again, change a little, add a little, sweep a little.
 async fn measure(stream: &'static Stream, size: u64, path: &Path) {
     let step = (size / CHANGED).max(1);
     let changed = || (0..size).step_by(usize::try_from(step).unwrap());
     let all = Scope::Table { spared: Vec::new() };
-    let cases: [(&str, Box<dyn Iterator<Item = u64>>, u64, Scope); 6] = [
+    let cases: [(&str, Numbers, u64, Scope); 6] = [
         ("everything, into an empty table", Box::new(0..size), 0, all.clone()),
         ("everything again, unchanged", Box::new(0..size), 0, all.clone()),
         ("10,000 rows spread over it, unchanged", Box::new(changed()), 0, Scope::Rows),
@@ -61,12 +63,7 @@ async fn measure(stream: &'static Stream, size: u64, path: &Path) {
         let (wall, cpu) = (now(ClockId::Monotonic) - wall, now(ClockId::ProcessCPUTime) - cpu - made);
         println!(
             "{size:>9}  {name:<44} {:>8.2} {:>8.2}  +{} ~{} -{} ={}",
-            wall.as_secs_f64(),
-            cpu.as_secs_f64(),
-            counts.inserted,
-            counts.updated,
-            counts.deleted,
-            counts.unchanged
+            wall, cpu, counts.inserted, counts.updated, counts.deleted, counts.unchanged
         );
     }
     println!("{size:>9}  file: {} MB", std::fs::metadata(path).unwrap().len() >> 20);
@@ -76,12 +73,12 @@ async fn measure(stream: &'static Stream, size: u64, path: &Path) {
 async fn publish(
     stream: &'static Stream,
     path: &Path,
-    mut rows: Box<dyn Iterator<Item = u64>>,
+    mut rows: Numbers,
     version: u64,
     scope: Scope,
     run: u64,
-) -> (Counts, Duration) {
-    let mut made = Duration::ZERO;
+) -> (Counts, f64) {
+    let mut made = 0.0;
     let options =
         Options { memory_limit: std::env::args().find(|a| a.ends_with("MB")), ..Options::default() };
     let destination =
@@ -163,9 +160,10 @@ fn mixed(n: u64) -> u64 {
     (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb)
 }
 
-fn now(clock: ClockId) -> Duration {
+/// Seconds by this clock.
+fn now(clock: ClockId) -> f64 {
     let time = clock_gettime(clock);
-    Duration::new(time.tv_sec.cast_unsigned(), u32::try_from(time.tv_nsec).unwrap())
+    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
 }
 
 /// Kilobytes, as the kernel counted.

@@ -13,6 +13,8 @@ mod schema;
 mod stage;
 mod state;
 mod summary;
+#[cfg(test)]
+mod tests;
 mod types;
 
 use std::collections::BTreeSet;

@@ -178,7 +178,7 @@ fn create(wanted: &Wanted) -> String {
 
 /// A view or macro of the user's may stand where a table should.
 fn not_a_table(failure: Failure, place: &Place) -> Failure {
-    if failure.message.contains("Existing object") {
+    if failure.message.contains("already exists") {
         let message = format!("{}.{} exists and is not a table", place.schema, place.table);
         return Failure::new(DestinationErrorKind::SchemaConflict, message);
     }

@@ -4,14 +4,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::sync::Arc;
 
+use arrow_array::{ArrayRef, RecordBatch, StringArray};
 use tenantry_replication::catalog::{Catalog, Column, Stream, Table, system};
 use tenantry_replication::destination::{Key, TableSummary};
 
-use super::connection::{Attempt, Connection, literal, quoted};
-use super::publish::{columns, equal};
-use super::stage::Staged;
-use super::{DATABASE, Names, state};
+use super::connection::{Attempt, Connection, Place, literal, quoted};
+use super::publish::equal;
+use super::stage::{Staged, drop_table};
+use super::{DATABASE, Names, STAGE, state};
 
 /// Keys of live root rows that no staged row has, as text; NULL is the empty text.
 pub(super) fn absent(
@@ -32,16 +34,11 @@ pub(super) fn absent(
         let same = equal(root.key_columns().map(|column| (column, column)), "t", "s", staged.null_keys);
         let _ = write!(sql, " AND NOT EXISTS (SELECT 1 FROM {} s WHERE {same})", staged.place);
     }
-    let order = columns(root.key_columns(), Some("t")).replace(", ", " NULLS FIRST, ");
-    let _ = write!(sql, " ORDER BY {order} NULLS FIRST LIMIT {limit}");
-    let rows = connection.texts(&sql)?;
-    Ok(rows.into_iter().map(|row| row.into_iter().map(Option::unwrap_or_default).collect()).collect())
+    let _ = write!(sql, " ORDER BY {} LIMIT {limit}", key_order(root));
+    Ok(connection.texts(&sql)?.into_iter().map(key).collect())
 }
 
-/// Values that one statement looks for.
-const FOUND_AT_ONCE: usize = 1_000;
-
-/// Keys of live root rows whose column holds one of these values, as text; NULL is the empty text.
+/// Keys of live root rows whose column holds one of these values, as text and in key order; NULL is the empty text.
 pub(super) fn find(
     connection: &mut Connection,
     names: &Names,
@@ -49,22 +46,32 @@ pub(super) fn find(
     column: &'static str,
     values: &BTreeSet<String>,
 ) -> Attempt<Vec<Key>> {
+    let wanted = Place::new(STAGE, "main", "wanted");
+    connection.run(&format!("CREATE OR REPLACE TABLE {wanted} (value VARCHAR)"))?;
+    let texts: ArrayRef = Arc::new(StringArray::from_iter_values(values));
+    connection.ingest(&wanted, vec![RecordBatch::try_from_iter_with_nullable([("value", texts, true)])?])?;
     let root = stream.root();
-    let values: Vec<String> = values.iter().map(|value| literal(value)).collect();
-    let mut keys = Vec::new();
-    for values in values.chunks(FOUND_AT_ONCE) {
-        let sql = format!(
-            "SELECT {} FROM {} t WHERE t.{} IS DISTINCT FROM true AND t.{} IN ({})",
-            key_texts(root),
-            names.table(root.name),
-            quoted(system::DELETED),
-            quoted(column),
-            values.join(", ")
-        );
-        let rows = connection.texts(&sql)?;
-        keys.extend(rows.into_iter().map(|row| row.into_iter().map(Option::unwrap_or_default).collect::<Key>()));
-    }
-    Ok(keys)
+    let found = connection.texts(&format!(
+        "SELECT {} FROM {} t WHERE t.{} IS DISTINCT FROM true AND CAST(t.{} AS VARCHAR) IN (SELECT value FROM {wanted}) \
+         ORDER BY {}",
+        key_texts(root),
+        names.table(root.name),
+        quoted(system::DELETED),
+        quoted(column),
+        key_order(root),
+    ))?;
+    drop_table(connection, &wanted)?;
+    Ok(found.into_iter().map(key).collect())
+}
+
+fn key(texts: Vec<Option<String>>) -> Key {
+    texts.into_iter().map(Option::unwrap_or_default).collect()
+}
+
+/// The order of keys: NULL first.
+fn key_order(table: &Table) -> String {
+    let part = |column: &Column| format!("t.{} NULLS FIRST", quoted(column.name));
+    table.key_columns().map(part).collect::<Vec<_>>().join(", ")
 }
 
 /// The key of a row of `t` as texts.

@@ -8,7 +8,7 @@
     reason = "a case panics where a destination fails it: that is what it is for"
 )]
 #![expect(missing_docs, reason = "the name of a case says what it shows")]
-#![expect(clippy::unwrap_used, reason = "a case fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a case fails by panicking")]
 
 mod prepare;
 mod publish;
@@ -80,10 +80,12 @@ macro_rules! destination_conformance {
             what_is_gone_is_marked_in_any_scope
             a_returning_row_is_an_update_that_clears_the_flag
             absent_keys_come_in_order
+            rows_are_found_by_any_column
             every_type_holds_null
             extreme_values_survive
             awkward_text_survives
             many_rows_survive
+            a_slice_of_a_batch_is_taken_as_the_slice
             checkpoint_and_rows_come_together_and_stay
             runs_are_remembered
             quarantined_records_and_gaps_are_kept

@@ -192,3 +192,22 @@ pub async fn absent_keys_come_in_order(subject: &dyn Subject) {
     assert_eq!(scene.absent(things()).await, [key(&["a"])], "tombstones are not missed");
     assert!(scene.absent(events()).await.is_empty());
 }
+
+pub async fn rows_are_found_by_any_column(subject: &dyn Subject) {
+    let scene = filled(subject).await;
+    let root = things().root();
+    scene.stage(root, &[thing(0, "d", "Anna"), thing(0, "e", "it's \u{0}"), thing(0, "f", "Fred")]).await;
+    scene.publish(Commit { gone: vec![key(&["f"])], ..commit(things(), Scope::Rows, 20) }).await;
+    let find = async |column, values: &[&str]| {
+        let values = values.iter().map(|value| (*value).to_owned()).collect();
+        scene.destination.find(things(), column, &values).await.unwrap()
+    };
+    assert_eq!(
+        find("name", &["it's \u{0}", "Anna", "nobody", "Fred"]).await,
+        ["a", "d", "e"].map(|id| key(&[id]))
+    );
+    assert_eq!(find("id", &["c", "f"]).await, [key(&["c"])], "a tombstone is not found");
+    assert!(find("name", &[]).await.is_empty());
+    scene.publish(Commit { gone: vec![key(&["a"])], ..commit(things(), Scope::Rows, 30) }).await;
+    assert_eq!(find("name", &["Anna"]).await, [key(&["d"])]);
+}

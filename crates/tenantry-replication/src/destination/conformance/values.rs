@@ -2,7 +2,7 @@
 
 use super::publish::{event, part};
 use super::tables::{events, things};
-use super::{Scene, Subject, Value, commit, counts, text, whole};
+use super::{Batch, Scene, Subject, Value, batch, commit, counts, text, whole};
 use crate::destination::Scope;
 
 pub async fn every_type_holds_null(subject: &dyn Subject) {
@@ -112,4 +112,39 @@ pub async fn many_rows_survive(subject: &dyn Subject) {
         assert_eq!(row.values["happened_at"], Value::Timestamp(n + i64::from(changed)));
         assert_eq!(row.synced_at, if changed { 20 } else { 10 });
     }
+}
+
+/// Arrow slices share their parent's buffers, at an offset that is no multiple of eight.
+pub async fn a_slice_of_a_batch_is_taken_as_the_slice(subject: &dyn Subject) {
+    let scene = Scene::new(subject).await;
+    let root = things().root();
+    let odd = |n: i64, value: Value| if n % 2 == 0 { Value::Null } else { value };
+    let rows: Vec<_> = (0..100_i64)
+        .map(|n| {
+            let name = odd(n, text(&format!("name {n}")));
+            let active = odd(n, Value::Boolean(n % 3 == 0));
+            (
+                0,
+                vec![
+                    text(&format!("{n:03}")),
+                    name,
+                    active,
+                    odd(n, Value::Integer(n)),
+                    odd(n, Value::Timestamp(n)),
+                ],
+            )
+        })
+        .collect();
+    let Batch { table, rows: whole_batch } = batch(root, &rows);
+    for (from, length) in [(0, 3), (3, 10), (13, 66), (79, 21)] {
+        let sliced = Batch { table, rows: whole_batch.slice(from, length) };
+        scene.destination.stage(sliced).await.unwrap();
+    }
+    scene.publish(commit(things(), whole(), 10)).await;
+    let read = scene.rows(root).await;
+    let values: Vec<Vec<Value>> = read
+        .iter()
+        .map(|row| root.data_columns().map(|column| row.values[column.name].clone()).collect())
+        .collect();
+    assert_eq!(values, rows.into_iter().map(|(_, values)| values).collect::<Vec<_>>());
 }

@@ -1,0 +1,230 @@
+//! What only statements of our own can set up or look into.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray as _;
+use arrow_array::{ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use tempfile::TempDir;
+use tenantry_replication::destination::conformance::tables::{self, things};
+use tenantry_replication::destination::{Batch, Commit, Counts, Destination as _, Scope, staged_schema};
+use tenantry_replication::error::{DestinationError, DestinationErrorKind};
+use tenantry_replication::source::Gap;
+use tenantry_replication::state::Quarantine;
+
+use super::{DuckDb, file};
+use crate::Options;
+
+struct Fixture {
+    folder: TempDir,
+}
+
+impl Fixture {
+    fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("warehouse.duckdb")
+    }
+
+    async fn open(&self) -> Result<DuckDb, DestinationError> {
+        DuckDb::open(self.path(), Options::default()).await
+    }
+
+    async fn prepared(&self) -> DuckDb {
+        let destination = self.open().await.unwrap();
+        destination.prepare(&tables::CATALOG).await.unwrap();
+        destination
+    }
+}
+
+fn run(destination: &DuckDb, sql: &str) {
+    destination.shared.writer().unwrap().run(sql).unwrap();
+}
+
+fn texts(destination: &DuckDb, sql: &str) -> Vec<Vec<Option<String>>> {
+    destination.shared.writer().unwrap().texts(sql).unwrap()
+}
+
+/// Stages rows of `thing` and publishes them.
+async fn publish(
+    destination: &DuckDb,
+    names: &[(&str, &str)],
+    scope: Scope,
+    at: i64,
+) -> Result<Counts, DestinationError> {
+    let table = things().root();
+    let columns: Vec<ArrayRef> = vec![
+        Arc::new(StringArray::from_iter_values(names.iter().map(|(id, _)| *id))),
+        Arc::new(StringArray::from_iter_values(names.iter().map(|(_, name)| *name))),
+        Arc::new(BooleanArray::from(vec![None; names.len()])),
+        Arc::new(Int64Array::from(vec![None; names.len()])),
+        Arc::new(TimestampMicrosecondArray::from(vec![None; names.len()]).with_timezone("UTC")),
+        Arc::new(Int64Array::from(vec![0; names.len()])),
+    ];
+    let rows = RecordBatch::try_new(staged_schema(table), columns).unwrap();
+    destination.stage(Batch { table, rows }).await?;
+    Ok(destination.publish(commit(scope, at)).await?.tables[0].1)
+}
+
+fn commit(scope: Scope, at: i64) -> Commit {
+    Commit {
+        stream: things(),
+        tables: vec![things().root().name],
+        scope,
+        gone: Vec::new(),
+        checkpoint: None,
+        synced_at: at,
+        run: u64::try_from(at).unwrap(),
+        quarantined: Vec::new(),
+        gaps: Vec::new(),
+    }
+}
+
+#[tokio::test]
+async fn columns_of_the_users_own_keep_their_values() {
+    let fixture = Fixture::new();
+    let destination = fixture.prepared().await;
+    publish(&destination, &[("a", "Anna"), ("b", "Ben")], Scope::Rows, 1).await.unwrap();
+    run(&destination, "ALTER TABLE tenantry.auth0.thing ADD COLUMN note VARCHAR");
+    run(&destination, "UPDATE tenantry.auth0.thing SET note = 'mine ' || id");
+    destination.prepare(&tables::CATALOG).await.unwrap();
+    let changed = [("a", "Another"), ("b", "Ben"), ("c", "Cleo")];
+    let counts = publish(&destination, &changed, Scope::Rows, 2).await.unwrap();
+    assert_eq!(counts, Counts { inserted: 1, updated: 1, deleted: 0, unchanged: 1 });
+    let rows = texts(&destination, "SELECT name, note FROM tenantry.auth0.thing ORDER BY id");
+    let row = |name: &str, note: Option<&str>| vec![Some(name.to_owned()), note.map(str::to_owned)];
+    assert_eq!(rows, [row("Another", Some("mine a")), row("Ben", Some("mine b")), row("Cleo", None)]);
+}
+
+#[tokio::test]
+async fn a_table_with_doubled_rows_is_not_written() {
+    let fixture = Fixture::new();
+    let destination = fixture.prepared().await;
+    publish(&destination, &[("a", "Anna")], Scope::Rows, 1).await.unwrap();
+    run(&destination, "INSERT INTO tenantry.auth0.thing SELECT * FROM tenantry.auth0.thing");
+    let error = publish(&destination, &[("a", "Another")], Scope::Rows, 2).await.unwrap_err();
+    assert!(error.to_string().contains("auth0.thing holds several rows with one key"), "{error}");
+    let rows = texts(&destination, "SELECT DISTINCT name FROM tenantry.auth0.thing");
+    assert_eq!(rows, [[Some("Anna".to_owned())]]);
+}
+
+#[tokio::test]
+async fn a_view_where_a_table_should_be_is_a_conflict() {
+    let fixture = Fixture::new();
+    let destination = fixture.open().await.unwrap();
+    run(&destination, "CREATE SCHEMA tenantry.auth0");
+    run(&destination, "CREATE VIEW tenantry.auth0.thing AS SELECT 1 AS id");
+    let error = destination.prepare(&tables::CATALOG).await.unwrap_err();
+    assert_eq!(error.kind, DestinationErrorKind::SchemaConflict, "{error}");
+    assert!(texts(&destination, "SELECT table_name FROM duckdb_tables()").is_empty(), "nothing was made");
+}
+
+#[tokio::test]
+async fn a_layout_from_the_future_is_refused() {
+    let fixture = Fixture::new();
+    let destination = fixture.prepared().await;
+    run(&destination, "UPDATE tenantry._tenantry.meta SET layout = 99");
+    drop(destination);
+    let Err(error) = fixture.open().await else { panic!("opened") };
+    assert_eq!(error.kind, DestinationErrorKind::Newer, "{error}");
+}
+
+#[tokio::test]
+async fn the_same_record_is_quarantined_once_and_gaps_pile_up() {
+    let fixture = Fixture::new();
+    let destination = fixture.prepared().await;
+    let quarantine = |key: &str, record: &str| Quarantine {
+        table: "thing",
+        key: key.to_owned(),
+        reason: "size: not a number".to_owned(),
+        record: record.to_owned(),
+    };
+    for at in [1, 2] {
+        let quarantined = vec![
+            quarantine("[\"a\"]", "first"),
+            quarantine("[\"b\"]", "\u{0}"),
+            quarantine("[\"a\"]", "last"),
+        ];
+        let gap = Gap { from: "f".to_owned(), to: String::new(), reason: "r".to_owned() };
+        let commit = Commit { quarantined, gaps: vec![gap], ..commit(Scope::Rows, at) };
+        destination.publish(commit).await.unwrap();
+    }
+    let texts_of =
+        |sql| texts(&destination, sql).into_iter().flatten().flatten().collect::<Vec<_>>().join("|");
+    let sql = "SELECT \"table\", key, record, run::VARCHAR, epoch_us(recorded_at)::VARCHAR FROM tenantry._tenantry.quarantine ORDER BY key";
+    assert_eq!(texts_of(sql), "thing|[\"a\"]|last|2|2|thing|[\"b\"]|\u{0}|2|2");
+    let sql =
+        "SELECT stream, \"from\", \"to\", reason, run::VARCHAR FROM tenantry._tenantry.gap ORDER BY run";
+    assert_eq!(texts_of(sql), "things|f||r|1|things|f||r|2");
+}
+
+#[tokio::test]
+async fn a_large_log_is_written_into_the_file() {
+    let fixture = Fixture::new();
+    let destination = fixture.prepared().await;
+    let log = destination.shared.log.clone();
+    let name = "x".repeat(1000);
+    let mut largest = 0;
+    for round in 1..60 {
+        let ids: Vec<String> = (0..500).map(|n| format!("{round}-{n}")).collect();
+        let rows: Vec<_> = ids.iter().map(|id| (id.as_str(), name.as_str())).collect();
+        publish(&destination, &rows, Scope::Rows, round).await.unwrap();
+        largest = largest.max(std::fs::metadata(&log).map_or(0, |log| log.len()));
+    }
+    assert!(largest > 1 << 20, "the log was never in use");
+    assert!(largest < file::LOG_BYTES_MAX + (2 << 20), "the log grew to {largest} bytes");
+    drop(destination);
+    assert!(!log.exists(), "closing leaves no log");
+}
+
+#[tokio::test]
+async fn what_a_crash_spilled_is_removed() {
+    let fixture = Fixture::new();
+    let spill = fixture.folder.path().join("warehouse.duckdb.tmp");
+    std::fs::create_dir(&spill).unwrap();
+    std::fs::write(spill.join("duckdb_temp_storage_DEFAULT-0.tmp"), "left behind").unwrap();
+    drop(fixture.open().await.unwrap());
+    assert!(!spill.exists());
+    std::fs::create_dir(&spill).unwrap();
+    std::fs::write(spill.join("notes.txt"), "the user's").unwrap();
+    drop(fixture.open().await.unwrap());
+    assert!(spill.join("notes.txt").exists(), "what is not ours stays");
+}
+
+#[tokio::test]
+async fn preparing_again_writes_nothing() {
+    let fixture = Fixture::new();
+    drop(fixture.prepared().await);
+    let destination = fixture.prepared().await;
+    assert!(!destination.shared.log.exists(), "nothing was written");
+}
+
+#[tokio::test]
+async fn nothing_stays_staged() {
+    let fixture = Fixture::new();
+    let destination = fixture.prepared().await;
+    publish(&destination, &[("a", "Anna")], Scope::Table { spared: vec![vec!["b".to_owned()]] }, 1)
+        .await
+        .unwrap();
+    let failing = Commit { tables: vec!["thing", "thing_part"], ..commit(Scope::Rows, 2) };
+    run(&destination, "DROP TABLE tenantry.auth0.thing_part");
+    assert!(destination.publish(failing).await.is_err());
+    destination.discard(things()).await.unwrap();
+    let left = texts(
+        &destination,
+        "SELECT table_name FROM duckdb_tables() WHERE database_name IN ('memory', 'temp')",
+    );
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[tokio::test]
+async fn times_are_kept_in_utc_whatever_zone_the_session_has() {
+    let fixture = Fixture::new();
+    let destination = fixture.prepared().await;
+    publish(&destination, &[("a", "Anna")], Scope::Rows, 1_700_000_000_000_000).await.unwrap();
+    let answer =
+        destination.query("SELECT strftime(_fivetran_synced, '%Y-%m-%d %H:%M:%S') FROM thing").await.unwrap();
+    assert_eq!(answer[0].column(0).as_string::<i32>().value(0), "2023-11-14 22:13:20");
+}
