@@ -85,3 +85,53 @@ fn key_of(pem: &str) -> Result<RsaKeyPair, KeyError> {
         _ => Err(NO_PEM),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use ring::signature::{
+        RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384, RSA_PSS_2048_8192_SHA256, UnparsedPublicKey,
+        VerificationAlgorithm,
+    };
+
+    use super::*;
+
+    /// Body of a private key that was made for tests and opens nothing.
+    const KEY: &str = include_str!("../../../tests/source/throwaway_key.txt");
+
+    #[test]
+    fn signatures_hold_by_the_public_key() {
+        let pem = format!("some text before\n-----BEGIN {0}-----\r\n{KEY}-----END {0}-----\n", "PRIVATE KEY");
+        let key = key_of(&pem).unwrap();
+        let algorithms: [(_, &'static dyn VerificationAlgorithm); 3] = [
+            (Algorithm::Rs256, &RSA_PKCS1_2048_8192_SHA256),
+            (Algorithm::Rs384, &RSA_PKCS1_2048_8192_SHA384),
+            (Algorithm::Ps256, &RSA_PSS_2048_8192_SHA256),
+        ];
+        for (algorithm, verification) in algorithms {
+            let audience = "https://tenant.us.auth0.com/";
+            let claim =
+                Claim { client_id: "app", audience, algorithm, key_id: None, now: 1_793_606_400_000_000 };
+            let assertion = sign(&claim, &pem).unwrap();
+            let (signed, signature) = assertion.rsplit_once('.').unwrap();
+            let signature = URL_SAFE_NO_PAD.decode(signature).unwrap();
+            let public = UnparsedPublicKey::new(verification, key.public());
+            assert!(public.verify(signed.as_bytes(), &signature).is_ok(), "{algorithm:?}");
+            assert!(public.verify(&signed.as_bytes()[1..], &signature).is_err(), "{algorithm:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_rsa_key_is_refused_without_being_shown() {
+        for pem in [
+            "",
+            "secret",
+            "-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----",
+            "-----BEGIN EC PRIVATE KEY-----\nc2VjcmV0\n-----END EC PRIVATE KEY-----",
+            "-----BEGIN PRIVATE KEY-----\n!!!\n-----END PRIVATE KEY-----",
+            "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nc2VjcmV0\n-----END RSA PRIVATE KEY-----",
+        ] {
+            let error = key_of(pem).map(|_| ()).unwrap_err().to_string();
+            assert!(error.starts_with("the private key") && !error.contains("c2VjcmV0"), "{error}");
+        }
+    }
+}

@@ -50,13 +50,12 @@ pub(super) struct Logs {
     seen_before: bool,
     /// Whether any event was seen.
     seen_any: bool,
-    /// Whether a page had as many events as were asked for.
-    seen_full: bool,
+    /// Events of the largest page so far.
+    largest: u64,
     /// When the read began, by the tenant's clock: what comes later is for the next read.
     began: Micros,
     pages: u64,
     gaps: Vec<Gap>,
-    complete: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,11 +98,10 @@ impl Logs {
             phase: Phase::Begin,
             seen_before: false,
             seen_any: false,
-            seen_full: false,
+            largest: 0,
             began: 0,
             pages: 0,
             gaps: Vec::new(),
-            complete: false,
         }
     }
 
@@ -230,7 +228,6 @@ impl Logs {
                 self.settle();
             }
             self.phase = Phase::Ended;
-            self.complete = true;
         } else {
             let next = events.next.clone().filter(|next| from != Some(next)).or_else(|| last.cloned());
             let next = next.filter(|next| from.is_none_or(|from| next != from)).ok_or_else(|| {
@@ -252,8 +249,8 @@ impl Logs {
     /// nothing else: not of a size that a server may have cut it to, and not while its events are old.
     fn is_last(&mut self, count: u64, newest: Option<Micros>) -> bool {
         let asked = u64::from(self.endpoint.page_size);
-        self.seen_full |= count >= asked;
-        let short = count < asked && (self.seen_full || !CUTS.contains(&count));
+        self.largest = self.largest.max(count);
+        let short = count < asked && (self.largest >= asked || !CUTS.contains(&count));
         let recent = newest.is_some_and(|newest| newest > self.began - RECENT);
         let later = newest.is_some_and(|newest| newest > self.began);
         count == 0 || (short && recent) || later
@@ -331,7 +328,7 @@ impl Pages for Logs {
                 Phase::Begin => {
                     let Some(events) = self.begin().await? else {
                         self.settle();
-                        (self.phase, self.complete) = (Phase::Ended, true);
+                        self.phase = Phase::Ended;
                         continue;
                     };
                     (None, events)
@@ -349,7 +346,7 @@ impl Pages for Logs {
     }
 
     fn complete(&self) -> bool {
-        self.complete
+        self.phase == Phase::Ended
     }
 
     fn gaps(&self) -> &[Gap] {
