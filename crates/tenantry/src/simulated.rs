@@ -1,4 +1,4 @@
-//! Simulated tenants as the commands use them: data up to the last midnight, a clock that agrees with this machine's.
+//! Simulated tenants as the commands use them: data up to the last midnight.
 //!
 //! So a tenant made twice on one day from one seed is the same, and yet as fresh as a real one.
 
@@ -12,12 +12,17 @@ use crate::clock::SystemClock;
 
 const MICROS_PER_DAY: Micros = 86_400 * MICROS_PER_SECOND;
 
-/// Makes a tenant and serves it on the loopback address; port 0 takes a free one.
-pub(crate) async fn serve(config: Config, port: u16) -> io::Result<Server> {
+/// Midnight that began this day, UTC.
+pub(crate) fn midnight() -> Micros {
     let now = SystemClock::new().now();
-    let midnight = now - now.rem_euclid(MICROS_PER_DAY);
+    now - now.rem_euclid(MICROS_PER_DAY)
+}
+
+/// Makes a tenant as it stood at midnight and serves it, its clock as ours, on the loopback address; port 0 takes a free one.
+pub(crate) async fn serve(config: Config, port: u16) -> io::Result<Server> {
+    let midnight = midnight();
     let mut simulation = Simulation::new(Config { start: midnight, ..config });
-    let seconds = (now - midnight) / MICROS_PER_SECOND;
+    let seconds = (SystemClock::new().now() - midnight) / MICROS_PER_SECOND;
     let mut advance = Request::new("POST", "/__sim/clock");
     advance.body = format!("{{\"advance_seconds\": {seconds}}}").into_bytes();
     let answer = simulation.handle(&advance, midnight);

@@ -10,7 +10,7 @@ use tenantry_replication::catalog::{CATALOG, Example, Table};
 use tenantry_replication::destination::{Destination, TableSummary};
 use tenantry_replication::source::auth0::{Credentials, Domain, Secret, Settings};
 use tenantry_replication::sync::{FULL_EVERY, Options, Report, UNTOLD_EVERY};
-use tenantry_simulator::{CLIENT_ID, CLIENT_SECRET, Config as Simulated, Plan};
+use tenantry_simulator::{CLIENT_ID, CLIENT_SECRET, Config as Simulated, Plan, Simulation, server};
 
 use crate::cli::DestinationArgs;
 use crate::clock::SystemClock;
@@ -61,7 +61,7 @@ pub(crate) async fn run(args: &DemoArgs) -> CommandResult {
     let url = config.destination(args.destination.destination.as_deref())?;
     let destination = wiring::destination(&config, &url, Access::Write).await?;
     let clock = Arc::new(SystemClock::new());
-    let server = simulated::serve(tenant(args), 0).await.map_err(CommandError::from)?;
+    let server = server::start(Simulation::new(tenant(args)), 0).await.map_err(CommandError::from)?;
     let domain = Domain::parse(&server.url()).map_err(CommandError::usage)?;
     let credentials =
         Credentials::ClientSecret { client_id: CLIENT_ID.to_owned(), secret: Secret::new(CLIENT_SECRET) };
@@ -89,8 +89,8 @@ pub(crate) async fn run(args: &DemoArgs) -> CommandResult {
     Ok(report::exit(&report))
 }
 
-/// The tenant of this demo, without limits: nobody else has to share it. It keeps no record of our own visits, so that a second one finds
-/// nothing new, and logs for a day longer than they reach back, so that none of them is gone.
+/// The tenant of this demo, as it stood at midnight and without limits: nobody else has to share it. It keeps no record of our own visits,
+/// so that a second one on the same day finds nothing new.
 fn tenant(args: &DemoArgs) -> Simulated {
     Simulated {
         seed: args.seed,
@@ -98,7 +98,7 @@ fn tenant(args: &DemoArgs) -> Simulated {
         logs: args.logs,
         plan: Plan::Unlimited,
         export_micros: EXPORT_MICROS,
-        retention_days: Some(Plan::Unlimited.retention_days() + 1),
+        start: simulated::midnight(),
         log_own_traffic: false,
         ..Simulated::default()
     }

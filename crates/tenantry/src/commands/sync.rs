@@ -51,8 +51,8 @@ pub(crate) async fn run(args: &SyncArgs) -> CommandResult {
         )?,
         full: args.full,
         streams_at_once: config.streams_at_once()?,
-        full_every: FULL_EVERY,
-        untold_every: UNTOLD_EVERY,
+        full_every: config.duration(&settings::FULL_EVERY)?.unwrap_or(FULL_EVERY),
+        untold_every: config.duration(&settings::UNTOLD_EVERY)?.unwrap_or(UNTOLD_EVERY),
     };
     let url = config.destination(args.destination.destination.as_deref())?;
     let clock = Arc::new(SystemClock::new());

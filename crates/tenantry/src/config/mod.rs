@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::fs::{File, Metadata};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use file::ProjectFile;
 use tenantry_replication::source::auth0::LEAVE_MAX;
@@ -115,6 +116,22 @@ impl Config {
         };
         self.number(&settings::LEAVE, "a share from 0% to 95%", |text| {
             share(text).filter(|share| (0.0..=LEAVE_MAX).contains(share))
+        })
+    }
+
+    /// A length of time: a whole number with `s`, `m`, `h` or `d`.
+    pub(crate) fn duration(&self, setting: &Setting) -> Result<Option<Duration>, CommandError> {
+        self.number(setting, "a whole number with s, m, h or d, such as 12h", |text| {
+            let unit = text.char_indices().next_back()?;
+            let seconds = match unit.1 {
+                's' => 1,
+                'm' => 60,
+                'h' => 3600,
+                'd' => 86_400,
+                _ => return None,
+            };
+            let number: u32 = text[..unit.0].parse().ok()?;
+            Some(Duration::from_secs(u64::from(number) * seconds))
         })
     }
 
@@ -278,6 +295,18 @@ mod tests {
             [("20%", Some(0.2)), ("0.5", Some(0.5)), ("96%", None), ("-1", None), ("NaN", None)]
         {
             assert_eq!(Config::of(&[("TENANTRY_LEAVE", text)]).leave().ok(), share.map(Some), "{text}");
+        }
+        for (text, seconds) in [
+            ("90s", Some(90)),
+            ("12h", Some(43_200)),
+            ("7d", Some(604_800)),
+            ("h", None),
+            ("1", None),
+            ("-1h", None),
+            ("1.5h", None),
+        ] {
+            let read = Config::of(&[("TENANTRY_FULL_EVERY", text)]).duration(&settings::FULL_EVERY).ok();
+            assert_eq!(read, seconds.map(|seconds| Some(Duration::from_secs(seconds))), "{text}");
         }
         assert_eq!(Config::of(&[("TENANTRY_MAX_RPS", "1.5")]).max_rps().unwrap(), Some(1.5));
         assert!(Config::of(&[("TENANTRY_MAX_RPS", "inf")]).max_rps().is_err());

@@ -138,6 +138,20 @@ pub(crate) const STREAMS_AT_ONCE: Setting = Setting {
     about: "lists read at the same time, at most (default 4)",
 };
 
+pub(crate) const FULL_EVERY: Setting = Setting {
+    variables: &["TENANTRY_FULL_EVERY"],
+    key: Some("sync.full_every"),
+    kind: Kind::Text,
+    about: "how long a run may follow the log before lists are read in full again, such as 12h (default 24h)",
+};
+
+pub(crate) const UNTOLD_EVERY: Setting = Setting {
+    variables: &["TENANTRY_UNTOLD_EVERY"],
+    key: Some("sync.untold_every"),
+    kind: Kind::Text,
+    about: "the same for lists that change without a word in the log (default 1h)",
+};
+
 pub(crate) const LEAVE: Setting = Setting {
     variables: &["TENANTRY_LEAVE"],
     key: Some("sync.leave"),
@@ -176,6 +190,8 @@ pub(crate) const SETTINGS: &[&Setting] = &[
     &SELECT,
     &EXCLUDE,
     &STREAMS_AT_ONCE,
+    &FULL_EVERY,
+    &UNTOLD_EVERY,
     &LEAVE,
     &MAX_RPS,
     &CONFIG,

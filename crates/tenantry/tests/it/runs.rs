@@ -26,6 +26,13 @@ fn a_run_brings_every_table_and_the_next_one_changes_nothing() {
 
     let second = place.run(&["sync", "--json"]).exits(0).json();
     assert_eq!(second["run"], 2);
+    let requests = |run: &Value| run["totals"]["requests"].as_u64().unwrap();
+    assert!(
+        requests(&second) < requests(&first),
+        "{} requests after {}",
+        requests(&second),
+        requests(&first)
+    );
     for number in ["inserted", "updated", "deleted"] {
         assert_eq!(second["totals"][number], 0, "{second:#}");
     }
