@@ -16,6 +16,8 @@ const LONGEST_FILE: usize = 500;
 const CATALOG_FOLDER: &str = "crates/tenantry-replication/src/catalog";
 /// The simulator is a tenant of its own: it must not know the catalog, and so it has to name things itself.
 const SIMULATOR: &str = "crates/tenantry-simulator";
+/// The oracle of the tests works out naively what the tables must hold: it must not know the catalog either.
+const ORACLE: &str = "crates/tenantry-oracle";
 /// Table names up to this length are also plain words.
 const PLAIN_WORD: usize = 8;
 /// Folders of a machine, not of the project. Split, so that this file does not find itself.
@@ -44,7 +46,8 @@ pub(crate) fn check(root: &Path) -> io::Result<Findings> {
         }
         machine_paths(file, &mut findings);
     }
-    simulator_stands_alone(&files, &mut findings);
+    stands_alone(SIMULATOR, &files, &mut findings);
+    stands_alone(ORACLE, &files, &mut findings);
     one_arrow(&files, &mut findings);
     changelog(&files, &mut findings);
     Ok(findings)
@@ -84,7 +87,7 @@ fn length(file: &File, findings: &mut Findings) {
 
 /// Tables and the columns that every table has are named in the catalog alone; tests may name what they look at.
 fn table_names(file: &File, findings: &mut Findings) {
-    let exempt = [CATALOG_FOLDER, SIMULATOR].iter().any(|folder| file.path.starts_with(folder));
+    let exempt = [CATALOG_FOLDER, SIMULATOR, ORACLE].iter().any(|folder| file.path.starts_with(folder));
     let test = file.path.contains("/tests/") || file.path.ends_with("/tests.rs");
     if exempt || test || !file.path.starts_with("crates/") || !file.path.contains("/src/") {
         return;
@@ -137,9 +140,9 @@ fn machine_paths(file: &File, findings: &mut Findings) {
     }
 }
 
-/// A double derived from our own catalog would share its mistakes.
-fn simulator_stands_alone(files: &[File], findings: &mut Findings) {
-    let manifest = format!("{SIMULATOR}/Cargo.toml");
+/// A double of the tenant, or of what comes of it, derived from our own catalog would share its mistakes.
+fn stands_alone(double: &str, files: &[File], findings: &mut Findings) {
+    let manifest = format!("{double}/Cargo.toml");
     match files.iter().find(|file| file.path == manifest) {
         Some(file) => {
             for line in file.text.lines().filter(|line| line.trim_start().starts_with("tenantry")) {
@@ -234,10 +237,20 @@ mod tests {
     fn the_simulator_depends_on_no_crate_of_ours() {
         let manifest = format!("{SIMULATOR}/Cargo.toml");
         let own = "[package]\nname = \"tenantry-simulator\"\n";
-        assert_eq!(found_in_all(simulator_stands_alone, &manifest, own), 0);
+        assert_eq!(
+            found_in_all(|files, findings| stands_alone(SIMULATOR, files, findings), &manifest, own),
+            0
+        );
         let ours = format!("{own}[dependencies]\ntenantry-replication.workspace = true\n");
-        assert_eq!(found_in_all(simulator_stands_alone, &manifest, &ours), 1);
-        assert_eq!(found_in_all(simulator_stands_alone, "Cargo.toml", own), 1, "no manifest is no proof");
+        assert_eq!(
+            found_in_all(|files, findings| stands_alone(SIMULATOR, files, findings), &manifest, &ours),
+            1
+        );
+        assert_eq!(
+            found_in_all(|files, findings| stands_alone(SIMULATOR, files, findings), "Cargo.toml", own),
+            1,
+            "no manifest is no proof"
+        );
     }
 
     #[test]
