@@ -163,3 +163,39 @@ fn tls_is_never_left_out() {
     assert_eq!(receiver.recv().unwrap(), 0x16, "a TLS handshake was begun");
     assert!(error.to_string().starts_with("cannot connect"), "{error}");
 }
+
+#[test]
+fn a_system_without_certificates_reaches_this_machine_and_says_what_it_lacks_for_others() {
+    // Another process, since certificates are found by its environment.
+    let (domain, head) = serve(with_head("HTTP/1.1 200 OK\ncontent-length: 2\n\n", b"{}"));
+    let address = domain.origin().to_string();
+    let output = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "--ignored", "--nocapture", "wire::in_a_process_of_its_own"])
+        .env("TENANTRY_TEST_ADDRESS", &address)
+        .env("SSL_CERT_FILE", "/nonexistent/file")
+        .env("SSL_CERT_DIR", "/nonexistent/dir")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("status 200") && said.contains("apt-get install ca-certificates"), "{said}");
+    assert!(head.recv().unwrap().starts_with("get / "));
+}
+
+#[test]
+#[ignore = "run by another test, in a process of its own"]
+fn in_a_process_of_its_own() {
+    #[expect(clippy::disallowed_methods, reason = "the only way to tell a child process an address")]
+    let address = std::env::var("TENANTRY_TEST_ADDRESS").unwrap();
+    let send = |domain: &str| {
+        let url = Domain::parse(domain).unwrap().origin().url("/", "");
+        let (method, patience) = (Method::Get, Patience::Answer);
+        HttpRequest { method, url, headers: Vec::new(), body: bytes::Bytes::new(), limit: 10, patience }
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let https = Https::new().unwrap();
+        println!("status {}", https.send(send(&address)).await.unwrap().status);
+        println!("{}", https.send(send("tenant.us.auth0.example.com")).await.map(|_| ()).unwrap_err());
+    });
+}

@@ -12,6 +12,7 @@ use super::gunzip::Gunzip;
 use super::transport::{
     Body, Headers, HttpRequest, HttpResponse, Method, Patience, Transport, TransportError,
 };
+use super::url::Scheme;
 
 /// Time to reach a host, TLS included.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
@@ -25,14 +26,14 @@ const FILE_TIMEOUT: Duration = Duration::from_hours(2);
 /// HTTP over the network.
 #[derive(Debug, Clone)]
 pub struct Https {
-    /// Through the proxy that the system is set up for, if any.
-    client: reqwest::Client,
-    /// For this machine itself, which no proxy can reach.
-    direct: reqwest::Client,
+    /// TLS, through the proxy that the system is set up for, if any; or why there can be none.
+    tls: Result<reqwest::Client, String>,
+    /// Plain text to this machine itself, which no proxy can reach and no certificate is needed for.
+    plain: reqwest::Client,
 }
 
 impl Https {
-    /// Prepares TLS and connection pool; connects to nothing yet.
+    /// Prepares connection pools and TLS; connects to nothing yet. A system without certificates is told when they are first needed.
     pub fn new() -> Result<Self, TransportError> {
         // reqwest finds the provider here; another one installed before by the program serves as well.
         let _ = rustls::crypto::ring::default_provider().install_default();
@@ -45,9 +46,19 @@ impl Https {
                 .connect_timeout(CONNECT_TIMEOUT)
                 .read_timeout(IDLE_TIMEOUT)
         };
-        let client = builder().build().map_err(|error| failed(&error))?;
-        let direct = builder().no_proxy().build().map_err(|error| failed(&error))?;
-        Ok(Self { client, direct })
+        let tls = builder().build().map_err(|error| {
+            let reason = failed(&error).reason;
+            format!("cannot prepare TLS ({reason}); install the system's certificates: apt-get install ca-certificates")
+        });
+        let plain = builder().no_proxy().tls_certs_only([]).build().map_err(|error| failed(&error))?;
+        Ok(Self { tls, plain })
+    }
+
+    fn client(&self, scheme: Scheme) -> Result<&reqwest::Client, TransportError> {
+        match scheme {
+            Scheme::Https => self.tls.as_ref().map_err(|reason| TransportError::new(reason.clone())),
+            Scheme::Http => Ok(&self.plain),
+        }
     }
 }
 
@@ -62,7 +73,7 @@ impl Transport for Https {
             Patience::Answer => ANSWER_TIMEOUT,
             Patience::File => FILE_TIMEOUT,
         };
-        let client = if request.url.origin.is_loopback() { &self.direct } else { &self.client };
+        let client = self.client(request.url.origin.scheme)?;
         let mut builder =
             client.request(method, request.url.full()).timeout(timeout).header("accept-encoding", "gzip");
         for (name, value) in &request.headers {
@@ -162,7 +173,9 @@ fn failed(error: &reqwest::Error) -> TransportError {
     TransportError::new(reason)
 }
 
-/// The real network behind the port.
-pub(super) fn network() -> Result<Arc<dyn Transport>, TransportError> {
-    Ok(Arc::new(Https::new()?))
+/// The real network behind the port. Fails at once when it cannot reach hosts by this scheme.
+pub(super) fn network(scheme: Scheme) -> Result<Arc<dyn Transport>, TransportError> {
+    let https = Https::new()?;
+    https.client(scheme)?;
+    Ok(Arc::new(https))
 }

@@ -62,8 +62,8 @@ impl Auth0 {
 
     /// A tenant on the network. Sends nothing yet.
     pub fn over_https(settings: Settings, clock: Arc<dyn Clock>) -> SourceResult<Self> {
-        let transport = https::network().map_err(|error| {
-            SourceError::new(SourceErrorKind::Unavailable, "prepare TLS", error.reason.clone())
+        let transport = https::network(settings.domain.origin().scheme).map_err(|error| {
+            SourceError::new(SourceErrorKind::Unavailable, "prepare the network", error.reason.clone())
                 .caused_by(error)
         })?;
         Ok(Self::new(settings, transport, clock))
