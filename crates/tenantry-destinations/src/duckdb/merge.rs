@@ -40,6 +40,8 @@ struct Hits {
     returned: i64,
 }
 
+/// The temporary table of rows to mark deleted.
+const SWEPT: &str = "temp.main.swept";
 /// The temporary table of pairs (row of the table, staged row) with one key.
 const HITS: &str = "temp.main.hits";
 
@@ -135,52 +137,48 @@ impl Merge<'_> {
     }
 
     /// Marks rows deleted that the scope says are gone, and those of records that the tenant no longer has. A row that came is neither.
+    ///
+    /// Looks for them by explicit joins: a correlated `EXISTS` makes DuckDB put the whole table aside in memory.
     fn sweep(&self, connection: &mut Connection, has_hits: bool) -> Attempt<i64> {
-        let gone =
-            self.gone.filter(|_| self.record.is_whole()).map(|gone| vec![self.record.matches("t", gone)]);
-        let mut swept = 0;
-        for mut conditions in self.absent().into_iter().chain(gone) {
-            if has_hits {
-                conditions.push(format!("NOT EXISTS (SELECT 1 FROM {HITS} h WHERE h.target = t.rowid)"));
+        let gone = self.gone.filter(|_| self.record.is_whole());
+        let gone = gone.map(|gone| format!("SEMI JOIN {} k ON {}", gone.0, self.record.matches("t")));
+        let came = if has_hits { format!("ANTI JOIN {HITS} h ON h.target = t.rowid") } else { String::new() };
+        let (deleted, synced) = (quoted(system::DELETED), quoted(system::SYNCED));
+        let mut found = 0;
+        for joins in self.absent().into_iter().chain(gone) {
+            if found == 0 {
+                connection.run("CREATE OR REPLACE TEMP TABLE swept (target BIGINT)")?;
             }
-            swept += self.mark_deleted(connection, &conditions)?;
+            found += connection.run(&format!(
+                "INSERT INTO {SWEPT} SELECT t.rowid FROM {} t {joins} {came} WHERE t.{deleted} IS DISTINCT FROM true",
+                self.target
+            ))?;
         }
-        Ok(swept)
+        if found == 0 {
+            return Ok(0);
+        }
+        let swept = connection.run(&format!(
+            "UPDATE {} SET {deleted} = true, {synced} = make_timestamp({}) WHERE rowid IN (SELECT target FROM {SWEPT})",
+            self.target, self.synced_at
+        ))?;
+        Ok(i64::try_from(swept).unwrap_or(i64::MAX))
     }
 
-    /// Conditions under which a row without a staged one is gone; `None` where that says nothing.
-    fn absent(&self) -> Option<Vec<String>> {
-        let mut conditions = match self.scope {
+    /// Joins that leave the rows of `t` that are gone if no row came for them; `None` where absence says nothing.
+    fn absent(&self) -> Option<String> {
+        let of_records = match self.scope {
             Scope::Rows => return None,
-            Scope::Table { .. } => Vec::new(),
+            Scope::Table { .. } => String::new(),
             Scope::Records { .. } => {
                 let is_root = self.root.is_some_and(|root| root.table.name == self.table.name);
                 let root = self.root.filter(|_| !is_root && self.record.is_whole())?;
                 let same = self.record.equals("t", "r", root.null_keys);
-                vec![format!(
-                    "EXISTS (SELECT 1 FROM {} r WHERE {same} AND {})",
-                    root.place,
-                    unknown_true("r")
-                )]
+                format!("SEMI JOIN (SELECT * FROM {} s WHERE {}) r ON {same}", root.place, unknown_true("s"))
             }
         };
-        if let Some(spared) = self.spared {
-            conditions.push(format!("NOT {}", self.record.matches("t", spared)));
-        }
-        Some(conditions)
-    }
-
-    fn mark_deleted(&self, connection: &mut Connection, conditions: &[String]) -> Attempt<i64> {
-        let (deleted, synced) = (quoted(system::DELETED), quoted(system::SYNCED));
-        let mut sql = format!(
-            "UPDATE {} t SET {deleted} = true, {synced} = make_timestamp({}) WHERE t.{deleted} IS DISTINCT FROM true",
-            self.target, self.synced_at
-        );
-        for condition in conditions {
-            sql.push_str(" AND ");
-            sql.push_str(condition);
-        }
-        Ok(i64::try_from(connection.run(&sql)?).unwrap_or(i64::MAX))
+        let spared =
+            self.spared.map(|spared| format!("ANTI JOIN {} k ON {}", spared.0, self.record.matches("t")));
+        Some(format!("{of_records} {}", spared.unwrap_or_default()))
     }
 
     /// Writes new and changed rows.
@@ -211,7 +209,8 @@ impl Merge<'_> {
             staged.place,
         );
         if let Some(skipped) = skipped {
-            let _ = write!(sql, " WHERE s.rowid NOT IN (SELECT staged FROM {HITS} WHERE {skipped})");
+            let _ =
+                write!(sql, " ANTI JOIN (SELECT staged FROM {HITS} WHERE {skipped}) h ON h.staged = s.rowid");
         }
         connection.run(&sql)?;
         Ok(())

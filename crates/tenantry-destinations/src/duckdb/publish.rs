@@ -121,8 +121,8 @@ impl Publish<'_> {
         for staged in &self.staged {
             let record = RecordKey::of(self.commit.stream, staged.table);
             if record.is_whole() {
-                let matches = record.matches("s", gone);
-                self.connection.run(&format!("DELETE FROM {} s WHERE {matches}", staged.place))?;
+                let (place, matches) = (&staged.place, record.matches("s"));
+                self.connection.run(&format!("DELETE FROM {place} s USING {} k WHERE {matches}", gone.0))?;
             }
         }
         Ok(())
@@ -240,14 +240,13 @@ impl RecordKey {
         self.whole
     }
 
-    /// Condition: the row's record is one of `keys`. Where only a part of the key is known, that part decides.
-    pub(super) fn matches(&self, row: &str, keys: &Keys) -> String {
+    /// Condition: the row's record is the key `k` of [`Keys`]. Where the row tells only a part of the key, that part decides.
+    pub(super) fn matches(&self, row: &str) -> String {
         let part = |(position, _, own): &(usize, &Column, &Column)| {
             format!("coalesce(CAST({row}.{} AS VARCHAR), '') = k.k{position}", quoted(own.name))
         };
         let parts: Vec<String> = self.parts.iter().map(part).collect();
-        let condition = if parts.is_empty() { "true".to_owned() } else { parts.join(" AND ") };
-        format!("EXISTS (SELECT 1 FROM {} k WHERE {condition})", keys.0)
+        if parts.is_empty() { "true".to_owned() } else { parts.join(" AND ") }
     }
 
     /// Condition: `row` of this table belongs to the record of `root`.

@@ -229,8 +229,7 @@ pub(super) fn write(
     if let Some(staged) = quarantined {
         let table = place("quarantine");
         let same = "q.\"table\" = s.\"table\" AND q.key = s.key AND q.reason = s.reason";
-        connection
-            .run(&format!("DELETE FROM {table} q WHERE EXISTS (SELECT 1 FROM {staged} s WHERE {same})"))?;
+        connection.run(&format!("DELETE FROM {table} q USING {staged} s WHERE {same}"))?;
         connection.run(&format!(
             "INSERT INTO {table} (\"table\", key, reason, record, run, recorded_at) \
              SELECT \"table\", key, reason, last(record ORDER BY rowid), max(run), max(recorded_at) FROM {staged} \

@@ -24,17 +24,14 @@ pub(super) fn absent(
     limit: usize,
 ) -> Attempt<Vec<Key>> {
     let root = stream.root();
-    let mut sql = format!(
-        "SELECT {} FROM {} t WHERE t.{} IS DISTINCT FROM true",
-        key_texts(root),
-        names.table(root.name),
-        quoted(system::DELETED),
-    );
+    let mut sql = format!("SELECT {} FROM {} t", key_texts(root), names.table(root.name));
     if let Some(staged) = staged {
         let same = equal(root.key_columns().map(|column| (column, column)), "t", "s", staged.null_keys);
-        let _ = write!(sql, " AND NOT EXISTS (SELECT 1 FROM {} s WHERE {same})", staged.place);
+        let _ = write!(sql, " ANTI JOIN {} s ON {same}", staged.place);
     }
-    let _ = write!(sql, " ORDER BY {} LIMIT {limit}", key_order(root));
+    let deleted = quoted(system::DELETED);
+    let _ =
+        write!(sql, " WHERE t.{deleted} IS DISTINCT FROM true ORDER BY {} LIMIT {limit}", key_order(root));
     Ok(connection.texts(&sql)?.into_iter().map(key).collect())
 }
 
