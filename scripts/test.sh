@@ -25,6 +25,14 @@ counts=$(awk '
             if ($(i + 1) == "ignored;") skipped += $i
         }
     }
+    # nextest closes with one line for all: "Summary [ 9.9s] 5 tests run: 4 passed (1 slow), 1 failed, 2 skipped"
+    /^ *Summary \[.*tests? run:/ {
+        for (i = 1; i < NF; i++) {
+            if ($(i + 1) ~ /^passed/) passed += $i
+            if ($(i + 1) ~ /^failed/) failed += $i
+            if ($(i + 1) ~ /^skipped/) skipped += $i
+        }
+    }
     END { printf "%d passed, %d failed, %d skipped", passed, failed, skipped }' "$log")
 printf '\n%s\n' "$counts"
 if [ "$status" -ne 0 ]; then

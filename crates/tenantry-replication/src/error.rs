@@ -83,6 +83,8 @@ pub enum DestinationErrorKind {
     SchemaConflict,
     /// A newer version of this tool wrote it.
     Newer,
+    /// It holds the tables of another tenant.
+    OtherTenant,
     /// A statement of the user's was refused.
     Query,
     /// Anything else that the engine of the destination reported.

@@ -28,6 +28,14 @@ pub(crate) struct Tenant {
 }
 
 impl Tenant {
+    /// The name that a destination knows the tenant by: its host, however the domain was written.
+    pub(crate) fn name(&self) -> String {
+        let domain = self.domain.trim().to_ascii_lowercase();
+        let host =
+            domain.strip_prefix("https://").or_else(|| domain.strip_prefix("http://")).unwrap_or(&domain);
+        host.trim_end_matches('/').to_owned()
+    }
+
     /// What the token allows. Getting one proves that it works; one that came ready is tried out on a list.
     pub(crate) async fn connect(&self) -> SourceResult<source::Access> {
         let access = self.source.connect().await?;

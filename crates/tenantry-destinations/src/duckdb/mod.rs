@@ -26,7 +26,7 @@ use arrow_array::RecordBatch;
 use async_trait::async_trait;
 use tenantry_replication::catalog::{Catalog, Stream};
 use tenantry_replication::destination::{
-    Batch, Capabilities, Commit, Destination, Key, Published, TableSummary,
+    Batch, Capabilities, Commit, Destination, Key, Published, TableSummary, other_tenant,
 };
 use tenantry_replication::error::{DestinationError, DestinationErrorKind, DestinationResult};
 use tenantry_replication::state::{RunRecord, State};
@@ -145,6 +145,17 @@ impl Destination for DuckDb {
             schema::prepare(&mut writer, catalog, &shared.names)
         })
         .await
+    }
+
+    async fn claim(&self, tenant: &str) -> DestinationResult<()> {
+        let wanted = tenant.to_owned();
+        let held = self
+            .on("claim the destination".to_owned(), move |shared| {
+                let mut writer = shared.writer()?;
+                writer.transaction(|writer| state::claim(writer, &wanted))
+            })
+            .await?;
+        held.map_or(Ok(()), |held| Err(other_tenant(&held, tenant)))
     }
 
     async fn state(&self) -> DestinationResult<State> {

@@ -44,7 +44,10 @@ pub(super) const STATE_TABLES: &[StateTable] = &[
     StateTable {
         name: "meta",
         about: text("Version of the layout of this schema.", "このスキーマの構成バージョン"),
-        columns: &[("layout", "BIGINT", text("Version of the layout.", "構成バージョン"))],
+        columns: &[
+            ("layout", "BIGINT", text("Version of the layout.", "構成バージョン")),
+            ("tenant", "VARCHAR", text("Tenant whose tables these are.", "このテーブルのテナント")),
+        ],
     },
     StateTable {
         name: "checkpoint",
@@ -164,6 +167,17 @@ pub(super) fn note_layout(connection: &mut Connection) -> Attempt<()> {
         connection.run(&format!("INSERT INTO {meta} (layout) VALUES ({LAYOUT})"))?;
     }
     Ok(())
+}
+
+/// Notes whose tables these are; gives the tenant that they belong to if it is another one.
+pub(super) fn claim(connection: &mut Connection, tenant: &str) -> Attempt<Option<String>> {
+    let meta = place("meta");
+    let held = connection.texts(&format!("SELECT tenant FROM {meta}"))?;
+    if let Some(held) = held.into_iter().flatten().next().flatten() {
+        return Ok((held != tenant).then_some(held));
+    }
+    connection.run_with(&format!("UPDATE {meta} SET tenant = ?"), vec![texts([tenant].into_iter())])?;
+    Ok(None)
 }
 
 /// What earlier runs left; nothing for a file without our schema.

@@ -3,10 +3,6 @@
 //! Works on a small catalog of its own ([`tables`]), so that a change of the real one changes nothing here. Knows no destination: what it
 //! must know of one is in [`Subject`].
 
-#![expect(
-    clippy::missing_panics_doc,
-    reason = "a case panics where a destination fails it: that is what it is for"
-)]
 #![expect(missing_docs, reason = "the name of a case says what it shows")]
 #![expect(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a case fails by panicking")]
 
@@ -88,6 +84,7 @@ macro_rules! destination_conformance {
             a_slice_of_a_batch_is_taken_as_the_slice
             checkpoint_and_rows_come_together_and_stay
             runs_are_remembered
+            another_tenant_is_refused
             quarantined_records_and_gaps_are_kept
             the_summary_counts_rows
             queries_that_write_are_refused

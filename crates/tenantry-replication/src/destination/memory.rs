@@ -19,7 +19,8 @@ pub(crate) use value::column;
 
 use self::publish::key_of;
 use super::{
-    Batch, Capabilities, Commit, Destination, Key, Published, TableSummary, arrow_type, staged_schema,
+    Batch, Capabilities, Commit, Destination, Key, Published, TableSummary, arrow_type, other_tenant,
+    staged_schema,
 };
 use crate::catalog::{Catalog, Column, Origin, Stream, Table, Type, system};
 use crate::clock::Micros;
@@ -73,6 +74,7 @@ struct Held {
 /// What survives a crash.
 #[derive(Debug, Default, Clone)]
 struct Kept {
+    tenant: Option<String>,
     tables: BTreeMap<&'static str, Stored>,
     checkpoints: BTreeMap<String, Checkpoint>,
     checkpoint_runs: BTreeMap<String, u64>,
@@ -166,6 +168,14 @@ impl Destination for MemoryDestination {
             stored.widen(table);
         }
         Ok(())
+    }
+
+    async fn claim(&self, tenant: &str) -> DestinationResult<()> {
+        let kept = &mut self.held().kept;
+        match kept.tenant.get_or_insert_with(|| tenant.to_owned()) {
+            held if held == tenant => Ok(()),
+            held => Err(other_tenant(held, tenant)),
+        }
     }
 
     async fn state(&self) -> DestinationResult<State> {

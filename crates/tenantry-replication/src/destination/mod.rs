@@ -9,7 +9,7 @@ use async_trait::async_trait;
 
 use crate::catalog::{Catalog, Stream, Table};
 use crate::clock::Micros;
-use crate::error::DestinationResult;
+use crate::error::{DestinationError, DestinationErrorKind, DestinationResult};
 use crate::state::{Checkpoint, Quarantine, RunRecord, State};
 
 /// Keeps the tables of a catalog, and the state of the runs that filled them.
@@ -24,6 +24,10 @@ pub trait Destination: Send + Sync {
     /// Creates what is missing: schemas, tables, columns, their descriptions, and the state tables. Widens, never narrows or drops; may be
     /// repeated. An existing column of another type is a `SchemaConflict`; columns of the user's own are left alone.
     async fn prepare(&self, catalog: &'static Catalog) -> DestinationResult<()>;
+
+    /// Notes whose tables these are. Refuses with `OtherTenant` where they are already another tenant's: what one tenant's log says
+    /// means nothing for the rows of another. Comes after [`Destination::prepare`].
+    async fn claim(&self, tenant: &str) -> DestinationResult<()>;
 
     /// What earlier runs left.
     async fn state(&self) -> DestinationResult<State>;
@@ -167,6 +171,12 @@ pub struct TableSummary {
 #[cfg(any(test, feature = "test-utils"))]
 pub mod conformance;
 mod memory;
+/// The refusal of [`Destination::claim`].
+pub fn other_tenant(held: &str, tenant: &str) -> DestinationError {
+    let message = format!("its tables are those of tenant {held}, not of {tenant}");
+    DestinationError::new(DestinationErrorKind::OtherTenant, "claim the destination", message)
+}
+
 mod schema;
 pub use memory::{KeptGap, KeptQuarantine, MemoryDestination, Row, Value};
 pub use schema::{arrow_type, staged_schema};

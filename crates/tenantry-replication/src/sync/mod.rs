@@ -50,6 +50,8 @@ pub struct Edges {
 /// What a run is asked to do.
 #[derive(Debug, Clone)]
 pub struct Options {
+    /// Name of the tenant that is read: its domain. A destination holds one tenant's tables.
+    pub tenant: String,
     /// Names of the tables to bring up to date; a table that is not among them is left as it is.
     pub tables: BTreeSet<&'static str>,
     /// Read everything again, as if no run had been before. Nothing is dropped.
@@ -131,6 +133,7 @@ pub async fn sync(edges: &Edges, catalog: &'static Catalog, options: &Options) -
     let begun = edges.clock.monotonic();
     let access = edges.source.connect().await?;
     edges.destination.prepare(catalog).await?;
+    edges.destination.claim(&options.tenant).await?;
     let state = edges.destination.state().await?;
     let mut tasks = plan::tasks(catalog, options, &access, &state);
     let started_at = edges.clock.now();

@@ -199,6 +199,7 @@ mod tests {
 
     fn options() -> Options {
         Options {
+            tenant: "tenant.example.com".to_owned(),
             tables: CATALOG.tables().map(|table| table.name).collect(),
             full: false,
             streams_at_once: 1,

@@ -45,6 +45,7 @@ pub(crate) async fn sync(
     };
     let tables = CATALOG.tables().map(|table| table.name).collect();
     let options = Options {
+        tenant: "tenant.example.com".to_owned(),
         tables,
         full: false,
         streams_at_once: 4,

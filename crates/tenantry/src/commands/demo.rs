@@ -68,6 +68,8 @@ pub(crate) async fn run(args: &DemoArgs) -> CommandResult {
     let source = wiring::connect(Settings::new(domain, credentials), Arc::clone(&clock) as _)?;
     let ends = Ends { source, destination: Arc::clone(&destination), clock };
     let options = Options {
+        // Not the address: its port is another one each time.
+        tenant: "demo".to_owned(),
         tables: CATALOG.tables().map(|table| table.name).collect(),
         // Another seed is another tenant: what its log says means nothing for the last one's tables.
         full: true,

@@ -43,7 +43,10 @@ pub(crate) struct SyncArgs {
 
 pub(crate) async fn run(args: &SyncArgs) -> CommandResult {
     let config = Config::load()?;
+    let clock = Arc::new(SystemClock::new());
+    let tenant = wiring::tenant(&config, Arc::clone(&clock) as _)?;
     let options = Options {
+        tenant: tenant.name(),
         tables: selection::tables(
             &CATALOG,
             &config.words(&settings::SELECT, &args.select),
@@ -55,8 +58,6 @@ pub(crate) async fn run(args: &SyncArgs) -> CommandResult {
         untold_every: config.duration(&settings::UNTOLD_EVERY)?.unwrap_or(UNTOLD_EVERY),
     };
     let url = config.destination(args.destination.destination.as_deref())?;
-    let clock = Arc::new(SystemClock::new());
-    let tenant = wiring::tenant(&config, Arc::clone(&clock) as _)?;
     let destination = wiring::destination(&config, &url, Access::Write).await?;
     if tenant.client_id.is_none() {
         // The engine takes a ready token as it is, and would find out about a bad one table by table.

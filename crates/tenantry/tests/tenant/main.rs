@@ -224,6 +224,17 @@ fn a_key_that_returns_is_no_longer_deleted() {
 }
 
 #[test]
+fn the_tables_of_one_tenant_are_not_those_of_another() {
+    let world = World::start(small());
+    world.sync();
+    let held = world.tables();
+    let (code, _, messages) = world.replaced(Config { seed: 8, ..small() }).run(&["sync", "--json"]);
+    assert_eq!(code, 5, "{messages}");
+    assert!(messages.contains("another") || messages.contains("of its own"), "{messages}");
+    assert_eq!(world.tables(), held);
+}
+
+#[test]
 fn tables_that_are_not_selected_stay_as_they_are() {
     let world = World::start(small());
     let report = world.sync_with(&["--select", "client_callback"]);

@@ -1,6 +1,7 @@
 //! A simulated tenant behind a socket, and the command that replicates it into a file of its own.
 
 use std::process::Command;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -15,7 +16,7 @@ use crate::tables::{self, Tables};
 pub(crate) struct World {
     runtime: Runtime,
     server: Server,
-    folder: TempDir,
+    folder: Arc<TempDir>,
     /// The tenant's clock less the machine's, microseconds.
     offset: i64,
 }
@@ -26,7 +27,12 @@ impl World {
         let simulation = Simulation::new(config);
         let offset = simulation.start() - wall_clock();
         let server = runtime.block_on(server::start(simulation, 0)).unwrap();
-        Self { runtime, server, folder: tempfile::tempdir().unwrap(), offset }
+        Self { runtime, server, folder: Arc::new(tempfile::tempdir().unwrap()), offset }
+    }
+
+    /// Another tenant, at another address, with the same destination.
+    pub(crate) fn replaced(&self, config: Config) -> Self {
+        Self { folder: Arc::clone(&self.folder), ..Self::start(config) }
     }
 
     /// What the tenant holds now, projected to tables.

@@ -124,3 +124,13 @@ pub async fn queries_that_write_are_refused(subject: &dyn Subject) {
     scene.publish(commit(things(), Scope::Rows, 20)).await;
     assert_eq!(scene.rows(root).await.len(), 2, "refusals leave the destination usable");
 }
+
+pub async fn another_tenant_is_refused(subject: &dyn Subject) {
+    let scene = Scene::new(subject).await;
+    scene.destination.claim("one.example.com").await.unwrap();
+    let scene = scene.reopened().await;
+    scene.destination.claim("one.example.com").await.unwrap();
+    let refusal = scene.destination.claim("other.example.com").await.unwrap_err();
+    assert_eq!(refusal.kind, DestinationErrorKind::OtherTenant);
+    assert!(refusal.message.contains("one.example.com"), "{}", refusal.message);
+}
