@@ -188,9 +188,9 @@ fn a_run_costs_what_changed_and_not_what_there_is() {
 
     let before = world.truth();
     let held = world.tables();
-    // With each hundred logins the simulator plays some 140 other acts, so that these leave about 1,700 events.
+    // With each hundred logins the simulator plays some 140 other acts: these leave about 1,200 events, which is 13 requests.
     world.churn_within_the_hour(&json!({
-        "seed": 3, "logins": 450, "users_updated": 40, "users_deleted": 5, "clients_updated": 1, "actions_updated": 1,
+        "seed": 3, "logins": 300, "users_updated": 40, "users_deleted": 5, "clients_updated": 1, "actions_updated": 1,
         "members_added": 3, "members_removed": 1, "organizations_deleted": 1,
     }));
     let after = world.truth();
