@@ -224,6 +224,20 @@ fn a_key_that_returns_is_no_longer_deleted() {
 }
 
 #[test]
+fn a_user_that_the_search_still_shows_is_gone_all_the_same() {
+    let world = World::start(Config { search_lag_micros: 30_000_000, ..small() });
+    world.sync();
+    let user = world.truth()["users"].keys().next().unwrap()[0].clone();
+    let path = format!("/users/{}", user.replace('|', "%7C"));
+    world.wait(600);
+    world.manage("PATCH", &path, &json!({ "blocked": true }));
+    world.wait(31);
+    world.manage("DELETE", &path, &json!({}));
+    world.sync();
+    assert!(world.tables()["users"][&vec![user]].deleted);
+}
+
+#[test]
 fn the_tables_of_one_tenant_are_not_those_of_another() {
     let world = World::start(small());
     world.sync();
