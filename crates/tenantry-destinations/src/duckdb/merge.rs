@@ -17,6 +17,9 @@ use super::stage::Staged;
 /// Rows staged times this are fewer than the table's: then it pays to sort out the table's rows by one key column first.
 const FEW_STAGED_FACTOR: i64 = 4;
 
+/// Most staged rows that are compared value by value.
+const COMPARED_BY_VALUE_MAX: i64 = 100_000;
+
 /// The merge of one table.
 pub(super) struct Merge<'a> {
     pub(super) target: Place,
@@ -103,22 +106,23 @@ impl Merge<'_> {
         hits: &mut Hits,
     ) -> Attempt<()> {
         let (target, place) = (&self.target, &staged.place);
-        let filtered = format!("FROM {place} s WHERE {}", unknown_true("s"));
+        let filter = unknown_true("s");
         let mut join =
             equal(self.table.key_columns().map(|column| (column, column)), "t", "s", staged.null_keys);
         if self.table.key.len() > 1 && !staged.null_keys && hits.staged * FEW_STAGED_FACTOR < total {
             let first = quoted(self.table.key[0]);
-            let _ = write!(join, " AND t.{first} IN (SELECT {first} {filtered})");
+            let _ = write!(join, " AND t.{first} IN (SELECT {first} FROM {place} s WHERE {filter})");
         }
+        let (values, differs) = self.comparison(hits.staged);
+        let key = columns(self.table.key_columns(), None);
+        let deleted = quoted(system::DELETED);
         connection.run(
             "CREATE OR REPLACE TEMP TABLE hits (target BIGINT, staged BIGINT, changed BOOLEAN, was_deleted BOOLEAN)",
         )?;
-        let was_deleted = format!("t.{} IS NOT DISTINCT FROM true", quoted(system::DELETED));
         connection.run(&format!(
-            "INSERT INTO {HITS} SELECT t.rowid, s.staged_row, {} OR t.{} IS DISTINCT FROM false, {was_deleted} \
-             FROM {target} t, (SELECT *, rowid AS staged_row {filtered}) s WHERE {join}",
-            self.differs(),
-            quoted(system::DELETED),
+            "INSERT INTO {HITS} SELECT t.rowid, s.staged_row, {differs} OR t.{deleted} IS DISTINCT FROM false, \
+               t.{deleted} IS NOT DISTINCT FROM true \
+             FROM {target} t, (SELECT {key}, rowid AS staged_row, {values} FROM {place} s WHERE {filter}) s WHERE {join}",
         ))?;
         [hits.matched, hits.changed, hits.returned] = connection.numbers(&format!(
             "SELECT count(*), count(*) FILTER (WHERE changed), count(*) FILTER (WHERE was_deleted) FROM {HITS}"
@@ -126,14 +130,23 @@ impl Merge<'_> {
         Ok(())
     }
 
-    /// Condition: any value besides the key differs between `t` and `s`.
-    fn differs(&self) -> String {
-        let compared = self.table.data_columns().filter(|column| !self.table.key.contains(&column.name));
-        let differs: Vec<String> = compared
+    /// What of the staged rows is compared, and the condition that it differs from the row of `t`.
+    ///
+    /// Few rows are compared value by value. Many are compared by a 64-bit hash of the values, so that the join need not hold them:
+    /// that one of 10,000,000 changed rows is taken for unchanged has a chance of one in 10^12.
+    fn comparison(&self, staged: i64) -> (String, String) {
+        let values = || self.table.data_columns().filter(|column| !self.table.key.contains(&column.name));
+        if values().next().is_none() {
+            return ("0 AS nothing".to_owned(), "false".to_owned());
+        }
+        if staged > COMPARED_BY_VALUE_MAX {
+            let (own, of_target) = (columns(values(), None), columns(values(), Some("t")));
+            return (format!("hash({own}) AS row_hash"), format!("hash({of_target}) <> s.row_hash"));
+        }
+        let differs = values()
             .map(|column| quoted(column.name))
-            .map(|name| format!("t.{name} IS DISTINCT FROM s.{name}"))
-            .collect();
-        if differs.is_empty() { "false".to_owned() } else { differs.join(" OR ") }
+            .map(|name| format!("t.{name} IS DISTINCT FROM s.{name}"));
+        (columns(values(), None), differs.collect::<Vec<_>>().join(" OR "))
     }
 
     /// Marks rows deleted that the scope says are gone, and those of records that the tenant no longer has. A row that came is neither.

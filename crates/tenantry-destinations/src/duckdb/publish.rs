@@ -177,18 +177,26 @@ fn keep_last_page(
 }
 
 /// Keys that several staged rows of a table have.
+#[derive(Default)]
 struct Doubles {
     keys: i64,
     on_several_pages: i64,
 }
 
 impl Doubles {
+    /// Looks by the keys' hashes first: that takes a fraction of the memory, and mostly there are none.
     fn find(connection: &mut Connection, staged: &Staged) -> Attempt<Self> {
+        let suspects = suspects(staged);
+        if connection.numbers(&format!("SELECT count(*) FROM ({suspects})"))? == [0] {
+            return Ok(Self::default());
+        }
         let (page, key) = (quoted(system::PAGE), columns(staged.table.key_columns(), None));
         let [keys, on_several_pages] = connection.numbers(&format!(
             "SELECT count(*), count(*) FILTER (WHERE first_page < last_page) FROM (\
-               SELECT min({page}) AS first_page, max({page}) AS last_page FROM {} GROUP BY {key} HAVING count(*) > 1)",
-            staged.place
+               SELECT min({page}) AS first_page, max({page}) AS last_page FROM {} \
+               WHERE {} IN ({suspects}) GROUP BY {key} HAVING count(*) > 1)",
+            staged.place,
+            key_hash(staged),
         ))?;
         Ok(Self { keys, on_several_pages })
     }
@@ -198,20 +206,31 @@ impl Doubles {
         if self.keys == 0 {
             return Ok(());
         }
-        let place = &staged.place;
-        let same =
-            equal(staged.table.key_columns().map(|column| (column, column)), "s", "d", staged.null_keys);
         let (page, key) = (quoted(system::PAGE), columns(staged.table.key_columns(), None));
-        let own_key = columns(staged.table.key_columns(), Some("s"));
         connection.run(&format!(
             "DELETE FROM {place} WHERE rowid IN (SELECT id FROM (\
-               SELECT s.rowid AS id, \
-                 row_number() OVER (PARTITION BY {own_key} ORDER BY s.{page} DESC, s.rowid DESC) AS turn \
-               FROM {place} s SEMI JOIN (SELECT {key} FROM {place} GROUP BY {key} HAVING count(*) > 1) d ON {same}) \
-             WHERE turn > 1)"
+               SELECT rowid AS id, row_number() OVER (PARTITION BY {key} ORDER BY {page} DESC, rowid DESC) AS turn \
+               FROM {place} WHERE {} IN ({})) \
+             WHERE turn > 1)",
+            key_hash(staged),
+            suspects(staged),
+            place = staged.place,
         ))?;
         Ok(())
     }
+}
+
+/// Query for the key hashes that several staged rows have.
+fn suspects(staged: &Staged) -> String {
+    format!(
+        "SELECT {hash} FROM {} GROUP BY {hash} HAVING count(*) > 1",
+        staged.place,
+        hash = key_hash(staged)
+    )
+}
+
+fn key_hash(staged: &Staged) -> String {
+    format!("hash({})", columns(staged.table.key_columns(), None))
 }
 
 /// How rows of a table find the record that they belong to.

@@ -15,6 +15,8 @@ use super::types::{sql_type, without_zones};
 
 /// Bytes gathered for one table before they are handed to DuckDB.
 const GATHERED_BYTES_MAX: usize = 4 << 20;
+/// Bytes gathered for all tables before they are handed to DuckDB.
+const GATHERED_BYTES_IN_ALL_MAX: usize = 16 << 20;
 
 /// Everything that is staged and not yet taken.
 pub(super) struct Stage {
@@ -69,7 +71,15 @@ impl Stage {
             .iter()
             .any(|key| rows.column_by_name(key).is_some_and(|column| column.null_count() > 0));
         gathering.batches.push(without_zones(&rows)?);
-        if gathering.bytes >= GATHERED_BYTES_MAX { self.flush(table.name) } else { Ok(()) }
+        if gathering.bytes >= GATHERED_BYTES_MAX {
+            return self.flush(table.name);
+        }
+        let in_all: usize = self.tables.values().map(|gathering| gathering.bytes).sum();
+        if in_all >= GATHERED_BYTES_IN_ALL_MAX {
+            let names: Vec<&'static str> = self.tables.keys().copied().collect();
+            return names.into_iter().try_for_each(|name| self.flush(name));
+        }
+        Ok(())
     }
 
     /// Hands what was gathered for a table to DuckDB.
