@@ -23,7 +23,7 @@ const STORAGE_VERSION: &str = "v1.4.0";
 const IN_MEMORY: &str = ":memory:";
 
 /// Bytes of the log from which on a publish writes its changes to their place in the file.
-pub(super) const LOG_BYTES_MAX: u64 = 16 << 20;
+pub(super) const LOG_BYTES_MAX: u64 = 64 << 20;
 
 /// Opens or makes the file.
 pub(super) fn open(path: &Path, options: Options) -> Attempt<Shared> {

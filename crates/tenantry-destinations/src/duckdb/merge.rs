@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 
-use tenantry_replication::catalog::{Table, system};
+use tenantry_replication::catalog::{Column, Table, system};
 use tenantry_replication::clock::Micros;
 use tenantry_replication::destination::{Counts, Scope};
 use tenantry_replication::error::DestinationErrorKind;
@@ -43,6 +43,10 @@ struct Hits {
     returned: i64,
 }
 
+/// The temporary table of pairs that are yet to be compared.
+const PAIRS: &str = "temp.main.pairs";
+/// A row number that no table has.
+const FAR_ROW: i64 = 1 << 45;
 /// The temporary table of rows to mark deleted.
 const SWEPT: &str = "temp.main.swept";
 /// The temporary table of pairs (row of the table, staged row) with one key.
@@ -94,10 +98,11 @@ impl Merge<'_> {
         )
     }
 
-    /// Pairs staged rows with the table's.
+    /// Pairs staged rows with the table's, and compares them.
     ///
-    /// Where few are staged, their keys go down to the table's scan as a Bloom filter (see [`unknown_true`]), and the scan decodes the
-    /// other columns only of rows that may match.
+    /// Few rows are paired by key alone, and compared value by value where a pair was found. Many are compared while they are paired, by
+    /// a 64-bit hash of their values, so that the join need not hold the values: that one of 10,000,000 changed rows is taken for
+    /// unchanged has a chance of one in 10^12.
     fn find_hits(
         &self,
         connection: &mut Connection,
@@ -105,6 +110,37 @@ impl Merge<'_> {
         total: i64,
         hits: &mut Hits,
     ) -> Attempt<()> {
+        connection.run(
+            "CREATE OR REPLACE TEMP TABLE hits (target BIGINT, staged BIGINT, changed BOOLEAN, was_deleted BOOLEAN)",
+        )?;
+        if hits.staged > COMPARED_BY_VALUE_MAX {
+            self.pair(connection, HITS, staged, total, hits)?;
+        } else {
+            connection.run(
+                "CREATE OR REPLACE TEMP TABLE pairs (target BIGINT, staged BIGINT, changed BOOLEAN, was_deleted BOOLEAN)",
+            )?;
+            if self.pair(connection, PAIRS, staged, total, hits)? > 0 {
+                self.compare(connection, staged)?;
+            }
+            connection.run(&format!("DROP TABLE {PAIRS}"))?;
+        }
+        [hits.matched, hits.changed, hits.returned] = connection.numbers(&format!(
+            "SELECT count(*), count(*) FILTER (WHERE changed), count(*) FILTER (WHERE was_deleted) FROM {HITS}"
+        ))?;
+        Ok(())
+    }
+
+    /// Pairs by key, into `into`; whether a row changed is known afterwards only where there are many. Gives the number of pairs.
+    ///
+    /// Where few are staged, their keys go down to the table's scan as a Bloom filter (see [`unknown_true`]).
+    fn pair(
+        &self,
+        connection: &mut Connection,
+        into: &str,
+        staged: &Staged,
+        total: i64,
+        hits: &Hits,
+    ) -> Attempt<u64> {
         let (target, place) = (&self.target, &staged.place);
         let filter = unknown_true("s");
         let mut join =
@@ -113,40 +149,46 @@ impl Merge<'_> {
             let first = quoted(self.table.key[0]);
             let _ = write!(join, " AND t.{first} IN (SELECT {first} FROM {place} s WHERE {filter})");
         }
-        let (values, differs) = self.comparison(hits.staged);
+        let (mut hash, mut differs) = ("0".to_owned(), "false".to_owned());
+        if into == HITS && self.values().next().is_some() {
+            hash = format!("hash({})", columns(self.values(), None));
+            differs = format!("hash({}) <> s.row_hash", columns(self.values(), Some("t")));
+        }
         let key = columns(self.table.key_columns(), None);
         let deleted = quoted(system::DELETED);
-        connection.run(
-            "CREATE OR REPLACE TEMP TABLE hits (target BIGINT, staged BIGINT, changed BOOLEAN, was_deleted BOOLEAN)",
-        )?;
         connection.run(&format!(
-            "INSERT INTO {HITS} SELECT t.rowid, s.staged_row, {differs} OR t.{deleted} IS DISTINCT FROM false, \
+            "INSERT INTO {into} SELECT t.rowid, s.staged_row, {differs} OR t.{deleted} IS DISTINCT FROM false, \
                t.{deleted} IS NOT DISTINCT FROM true \
-             FROM {target} t, (SELECT {key}, rowid AS staged_row, {values} FROM {place} s WHERE {filter}) s WHERE {join}",
-        ))?;
-        [hits.matched, hits.changed, hits.returned] = connection.numbers(&format!(
-            "SELECT count(*), count(*) FILTER (WHERE changed), count(*) FILTER (WHERE was_deleted) FROM {HITS}"
+             FROM {target} t, (SELECT {key}, rowid AS staged_row, {hash} AS row_hash FROM {place} s WHERE {filter}) s \
+             WHERE {join}"
+        ))
+    }
+
+    /// Compares the values of pairs.
+    ///
+    /// The pair far beyond the table's last row keeps DuckDB from a perfect hash table, with which there would be no Bloom filter, and
+    /// every value of the table would be decoded.
+    fn compare(&self, connection: &mut Connection, staged: &Staged) -> Attempt<()> {
+        let differs: Vec<String> = self
+            .values()
+            .map(|column| quoted(column.name))
+            .map(|name| format!("t.{name} IS DISTINCT FROM s.{name}"))
+            .collect();
+        let changed = [vec!["s.changed".to_owned()], differs].concat().join(" OR ");
+        connection.run(&format!(
+            "INSERT INTO {HITS} SELECT t.rowid, s.staged, {changed}, s.was_deleted \
+             FROM {} t, (\
+               SELECT p.*, s.* FROM (FROM {PAIRS} UNION ALL SELECT {FAR_ROW}, max(staged), false, false FROM {PAIRS}) p, {} s \
+               WHERE s.rowid = p.staged AND hash(p.target) >= 0) s \
+             WHERE t.rowid = s.target",
+            self.target, staged.place,
         ))?;
         Ok(())
     }
 
-    /// What of the staged rows is compared, and the condition that it differs from the row of `t`.
-    ///
-    /// Few rows are compared value by value. Many are compared by a 64-bit hash of the values, so that the join need not hold them:
-    /// that one of 10,000,000 changed rows is taken for unchanged has a chance of one in 10^12.
-    fn comparison(&self, staged: i64) -> (String, String) {
-        let values = || self.table.data_columns().filter(|column| !self.table.key.contains(&column.name));
-        if values().next().is_none() {
-            return ("0 AS nothing".to_owned(), "false".to_owned());
-        }
-        if staged > COMPARED_BY_VALUE_MAX {
-            let (own, of_target) = (columns(values(), None), columns(values(), Some("t")));
-            return (format!("hash({own}) AS row_hash"), format!("hash({of_target}) <> s.row_hash"));
-        }
-        let differs = values()
-            .map(|column| quoted(column.name))
-            .map(|name| format!("t.{name} IS DISTINCT FROM s.{name}"));
-        (columns(values(), None), differs.collect::<Vec<_>>().join(" OR "))
+    /// Columns besides the key.
+    fn values(&self) -> impl Iterator<Item = &'static Column> {
+        self.table.data_columns().filter(|column| !self.table.key.contains(&column.name))
     }
 
     /// Marks rows deleted that the scope says are gone, and those of records that the tenant no longer has. A row that came is neither.

@@ -167,14 +167,14 @@ async fn a_large_log_is_written_into_the_file() {
     let log = destination.shared.log.clone();
     let name = "x".repeat(1000);
     let mut largest = 0;
-    for round in 1..60 {
-        let ids: Vec<String> = (0..500).map(|n| format!("{round}-{n}")).collect();
+    for round in 1..50 {
+        let ids: Vec<String> = (0..2000).map(|n| format!("{round}-{n}")).collect();
         let rows: Vec<_> = ids.iter().map(|id| (id.as_str(), name.as_str())).collect();
         publish(&destination, &rows, Scope::Rows, round).await.unwrap();
         largest = largest.max(std::fs::metadata(&log).map_or(0, |log| log.len()));
     }
-    assert!(largest > 1 << 20, "the log was never in use");
-    assert!(largest < file::LOG_BYTES_MAX + (2 << 20), "the log grew to {largest} bytes");
+    assert!(largest > 16 << 20, "the log was never in use");
+    assert!(largest < file::LOG_BYTES_MAX + (4 << 20), "the log grew to {largest} bytes");
     drop(destination);
     assert!(!log.exists(), "closing leaves no log");
 }
