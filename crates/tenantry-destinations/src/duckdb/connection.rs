@@ -27,6 +27,19 @@ impl Failure {
         Self { kind, message: message.into() }
     }
 
+    /// DuckDB ends some messages with advice on settings that are not the user's to set here.
+    fn without_advice(mut self) -> Self {
+        if let Some(advice) = self.message.find("\n\nPossible solutions") {
+            self.message.truncate(advice);
+        }
+        self
+    }
+
+    /// Whether DuckDB reached its limit of memory.
+    pub(super) fn is_out_of_memory(&self) -> bool {
+        self.message.starts_with("Out of Memory Error")
+    }
+
     /// The error to report, with what was being done.
     pub(super) fn during(self, action: impl Into<String>) -> DestinationError {
         DestinationError::new(self.kind, action, self.message)
@@ -35,14 +48,14 @@ impl Failure {
 
 impl From<adbc_core::error::Error> for Failure {
     fn from(error: adbc_core::error::Error) -> Self {
-        Self { kind: kind_of(&error.message), message: error.message }
+        Self { kind: kind_of(&error.message), message: error.message }.without_advice()
     }
 }
 
 impl From<ArrowError> for Failure {
     fn from(error: ArrowError) -> Self {
         let message = error.to_string();
-        Self { kind: kind_of(&message), message }
+        Self { kind: kind_of(&message), message }.without_advice()
     }
 }
 

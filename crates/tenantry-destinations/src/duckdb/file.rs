@@ -19,6 +19,8 @@ use crate::{Access, Options};
 
 /// File format that DuckDB 1.4 and later read.
 const STORAGE_VERSION: &str = "v1.4.0";
+/// Memory that DuckDB takes where nobody said anything else: enough for ten million rows, as the rest goes to the spill folder.
+const MEMORY_LIMIT: &str = "200MB";
 /// A database that ends with the process.
 const IN_MEMORY: &str = ":memory:";
 
@@ -32,16 +34,23 @@ pub(super) fn open(path: &Path, options: Options) -> Attempt<Shared> {
         return Err(unavailable("no path given: write `duckdb:PATH`"));
     }
     let spill = SpillFolder::beside(path, options.access);
-    let database = engine(&options, &spill)?;
+    let memory = Memory {
+        limit: options.memory_limit.clone().unwrap_or_else(|| MEMORY_LIMIT.to_owned()),
+        is_ours: options.memory_limit.is_none(),
+    };
+    let database = engine(&options, &spill, &memory)?;
     let mut writer = Connection::open(&database)?;
     attach(&mut writer, path, &options)?;
     spill.clear();
-    for setting in ["enable_external_access = false", "lock_configuration = true"] {
-        writer.run(&format!("SET GLOBAL {setting}"))?;
+    // Cannot be switched on again.
+    writer.run("SET GLOBAL enable_external_access = false")?;
+    if options.access == Access::Read {
+        writer.run("SET GLOBAL lock_configuration = true")?;
     }
     state::check_layout(&mut writer)?;
     Ok(Shared {
         log: log_of(path),
+        memory,
         names: Names { schema: options.schema, language: options.language },
         stage: Mutex::new(Stage::new(Connection::open(&database)?)),
         writer: Mutex::new(writer),
@@ -51,7 +60,7 @@ pub(super) fn open(path: &Path, options: Options) -> Attempt<Shared> {
 }
 
 /// DuckDB itself, around a database in memory. Loads and fetches no extension.
-fn engine(options: &Options, spill: &SpillFolder) -> Attempt<ManagedDatabase> {
+fn engine(options: &Options, spill: &SpillFolder, memory: &Memory) -> Attempt<ManagedDatabase> {
     let mut settings: Vec<(&str, String)> = vec![
         ("path", IN_MEMORY.to_owned()),
         ("autoinstall_known_extensions", "false".to_owned()),
@@ -59,8 +68,8 @@ fn engine(options: &Options, spill: &SpillFolder) -> Attempt<ManagedDatabase> {
         ("temp_directory", text_of(&spill.path)?.to_owned()),
         // Checkpoints are ours to call for ([`checkpoint`]): by itself DuckDB would also rewrite the staged tables every 16 MB.
         ("checkpoint_threshold", "1TB".to_owned()),
+        ("memory_limit", memory.limit.clone()),
     ];
-    settings.extend(options.memory_limit.clone().map(|limit| ("memory_limit", limit)));
     settings.extend(options.threads.map(|threads| ("threads", threads.to_string())));
     let settings = settings
         .into_iter()
@@ -106,6 +115,34 @@ fn make(connection: &mut Connection, path: &Path, version: &str) -> Attempt<()> 
         // Another process was faster: its file is as good.
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
         linked => linked.and(removed).map_err(|error| unavailable(format!("cannot make the file: {error}"))),
+    }
+}
+
+/// DuckDB's limit of memory.
+pub(super) struct Memory {
+    limit: String,
+    /// Whether the limit is the one that we chose; a limit that the user chose holds.
+    pub(super) is_ours: bool,
+}
+
+impl Memory {
+    /// Lets DuckDB take what it would by itself, four fifths of the machine's; false where the user wants it otherwise.
+    pub(super) fn widen(&self, connection: &mut Connection) -> bool {
+        self.is_ours && Self::reset(connection).is_ok()
+    }
+
+    /// `RESET` says what the default is, but only `SET` makes it hold.
+    fn reset(connection: &mut Connection) -> Attempt<()> {
+        connection.run("RESET GLOBAL memory_limit")?;
+        let default = connection.texts("SELECT current_setting('memory_limit')")?;
+        let default = default.into_iter().flatten().next().flatten().unwrap_or_default();
+        connection.run(&format!("SET GLOBAL memory_limit = {}", literal(&default)))?;
+        Ok(())
+    }
+
+    /// Goes back to our limit. Fails without harm while more is in use.
+    pub(super) fn restore(&self, connection: &mut Connection) {
+        let _ = connection.run(&format!("SET GLOBAL memory_limit = {}", literal(&self.limit)));
     }
 }
 

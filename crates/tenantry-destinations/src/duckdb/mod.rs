@@ -50,6 +50,7 @@ struct Shared {
     names: Names,
     /// DuckDB's write-ahead log.
     log: PathBuf,
+    memory: file::Memory,
     stage: Mutex<Stage>,
     writer: Mutex<Connection>,
     database: ManagedDatabase,
@@ -192,7 +193,7 @@ impl Destination for DuckDb {
         self.on(format!("publish stream {}", commit.stream.name), move |shared| {
             let staged = shared.stage()?.take(commit.stream)?;
             let mut writer = shared.writer()?;
-            let published = publish::publish(&mut writer, &shared.names, &commit, staged)?;
+            let published = publish::publish(&mut writer, &shared.names, &shared.memory, &commit, staged)?;
             file::checkpoint(&mut writer, &shared.log);
             Ok(published)
         })

@@ -9,20 +9,28 @@ use arrow_array::{ArrayRef, RecordBatch, StringArray};
 use tenantry_replication::catalog::{Column, Stream, Table, system};
 use tenantry_replication::destination::{Commit, Key, Published, Scope};
 
-use super::connection::{Attempt, Connection, Place, quoted};
+use super::connection::{Attempt, Connection, Failure, Place, quoted};
+use super::file::Memory;
 use super::merge::Merge;
 use super::stage::{Staged, drop_table};
 use super::{Names, STAGE, state};
 
 /// Publishes, and drops the staged tables whatever comes of it.
+///
+/// Where our own limit of memory does not do (changes spread over very many rows), DuckDB's default holds for this publish.
 pub(super) fn publish(
     connection: &mut Connection,
     names: &Names,
+    memory: &Memory,
     commit: &Commit,
     staged: Vec<Staged>,
 ) -> Attempt<Published> {
     let mut publish = Publish { connection, names, commit, staged, aside: Vec::new() };
-    let published = publish.run();
+    let mut published = publish.run();
+    if published.as_ref().is_err_and(Failure::is_out_of_memory) && memory.widen(publish.connection) {
+        published = publish.run();
+        memory.restore(publish.connection);
+    }
     let dropped = publish.drop_staged();
     let published = published?;
     dropped?;
@@ -93,7 +101,7 @@ impl Publish<'_> {
         let parts = self.commit.stream.root().key.len();
         let place = self.aside(name);
         let columns: Vec<String> = (0..parts).map(|part| format!("k{part} VARCHAR")).collect();
-        self.connection.run(&format!("CREATE TABLE {place} ({})", columns.join(", ")))?;
+        self.connection.run(&format!("CREATE OR REPLACE TABLE {place} ({})", columns.join(", ")))?;
         let column = |part: usize| -> ArrayRef {
             Arc::new(StringArray::from_iter_values(
                 keys.iter().map(|key| key.get(part).map_or("", String::as_str)),
@@ -111,7 +119,7 @@ impl Publish<'_> {
             return Ok(None);
         }
         let place = self.aside("quarantine");
-        self.connection.run(&format!("CREATE TABLE {place} ({})", state::QUARANTINE_COLUMNS))?;
+        self.connection.run(&format!("CREATE OR REPLACE TABLE {place} ({})", state::QUARANTINE_COLUMNS))?;
         self.connection.ingest(&place, vec![state::quarantine_rows(self.commit)?])?;
         Ok(Some(place))
     }

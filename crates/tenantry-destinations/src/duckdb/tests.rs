@@ -228,3 +228,25 @@ async fn times_are_kept_in_utc_whatever_zone_the_session_has() {
         destination.query("SELECT strftime(_fivetran_synced, '%Y-%m-%d %H:%M:%S') FROM thing").await.unwrap();
     assert_eq!(answer[0].column(0).as_string::<i32>().value(0), "2023-11-14 22:13:20");
 }
+
+#[tokio::test]
+async fn a_limit_of_memory_that_we_chose_gives_way_and_the_users_does_not() {
+    let fixture = Fixture::new();
+    let options = Options { memory_limit: Some("24MB".to_owned()), ..Options::default() };
+    let mut destination = DuckDb::open(fixture.path(), options).await.unwrap();
+    destination.prepare(&tables::CATALOG).await.unwrap();
+    let ids: Vec<String> = (0..400_000_u64).map(|n| format!("{:064}", n * 7_919 % 400_000)).collect();
+    let name = |round: usize| ["one", "two"][round];
+    let rows = |round: usize| ids.iter().map(|id| (id.as_str(), name(round))).collect::<Vec<_>>();
+    publish(&destination, &rows(0), Scope::Rows, 1).await.unwrap();
+    let error = publish(&destination, &rows(1), Scope::Rows, 2).await.unwrap_err();
+    assert!(
+        error.to_string().contains("Out of Memory") && !error.to_string().contains("solutions"),
+        "{error}"
+    );
+    Arc::get_mut(&mut destination.shared).unwrap().memory.is_ours = true;
+    let counts = publish(&destination, &rows(1), Scope::Rows, 3).await.unwrap();
+    assert_eq!(counts.updated, 400_000);
+    let limit = texts(&destination, "SELECT current_setting('memory_limit')");
+    assert_eq!(limit, [[Some("22.8 MiB".to_owned())]], "the limit is back");
+}
