@@ -5,6 +5,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use adbc_core::Driver as _;
 use adbc_core::options::{OptionDatabase, OptionValue};
@@ -20,7 +21,7 @@ use crate::{Access, Options};
 /// File format that DuckDB 1.4 and later read.
 const STORAGE_VERSION: &str = "v1.4.0";
 /// Memory that DuckDB takes where nobody said anything else: enough for ten million rows, as the rest goes to the spill folder.
-const MEMORY_LIMIT: &str = "200MB";
+const MEMORY_BYTES: u64 = 200_000_000;
 /// A database that ends with the process.
 const IN_MEMORY: &str = ":memory:";
 
@@ -34,11 +35,9 @@ pub(super) fn open(path: &Path, options: Options) -> Attempt<Shared> {
         return Err(unavailable("no path given: write `duckdb:PATH`"));
     }
     let spill = SpillFolder::beside(path, options.access);
-    let memory = Memory {
-        limit: options.memory_limit.clone().unwrap_or_else(|| MEMORY_LIMIT.to_owned()),
-        is_ours: options.memory_limit.is_none(),
-    };
-    let database = engine(&options, &spill, &memory)?;
+    let memory =
+        Memory { bytes: MEMORY_BYTES, is_ours: options.memory_limit.is_none(), beyond: AtomicU64::new(0) };
+    let database = engine(&options, &spill)?;
     let mut writer = Connection::open(&database)?;
     attach(&mut writer, path, &options)?;
     spill.clear();
@@ -60,7 +59,7 @@ pub(super) fn open(path: &Path, options: Options) -> Attempt<Shared> {
 }
 
 /// DuckDB itself, around a database in memory. Loads and fetches no extension.
-fn engine(options: &Options, spill: &SpillFolder, memory: &Memory) -> Attempt<ManagedDatabase> {
+fn engine(options: &Options, spill: &SpillFolder) -> Attempt<ManagedDatabase> {
     let mut settings: Vec<(&str, String)> = vec![
         ("path", IN_MEMORY.to_owned()),
         ("autoinstall_known_extensions", "false".to_owned()),
@@ -68,7 +67,7 @@ fn engine(options: &Options, spill: &SpillFolder, memory: &Memory) -> Attempt<Ma
         ("temp_directory", text_of(&spill.path)?.to_owned()),
         // Checkpoints are ours to call for ([`checkpoint`]): by itself DuckDB would also rewrite the staged tables every 16 MB.
         ("checkpoint_threshold", "1TB".to_owned()),
-        ("memory_limit", memory.limit.clone()),
+        ("memory_limit", options.memory_limit.clone().unwrap_or_else(|| format!("{MEMORY_BYTES}B"))),
     ];
     settings.extend(options.threads.map(|threads| ("threads", threads.to_string())));
     let settings = settings
@@ -120,14 +119,25 @@ fn make(connection: &mut Connection, path: &Path, version: &str) -> Attempt<()> 
 
 /// DuckDB's limit of memory.
 pub(super) struct Memory {
-    limit: String,
+    pub(super) bytes: u64,
     /// Whether the limit is the one that we chose; a limit that the user chose holds.
     pub(super) is_ours: bool,
+    /// What is allowed beyond it for the publish under way.
+    beyond: AtomicU64,
 }
 
 impl Memory {
+    /// Allows so much more for the publish under way, where the limit is ours. A failure would show as one of what needs the memory.
+    pub(super) fn allow(&self, connection: &mut Connection, bytes: u64) {
+        if self.is_ours && bytes > 0 {
+            let beyond = self.beyond.fetch_add(bytes, Ordering::Relaxed) + bytes;
+            let _ = set_memory(connection, &format!("{}B", self.bytes + beyond));
+        }
+    }
+
     /// Lets DuckDB take what it would by itself, four fifths of the machine's; false where the user wants it otherwise.
     pub(super) fn widen(&self, connection: &mut Connection) -> bool {
+        self.beyond.fetch_max(1, Ordering::Relaxed);
         self.is_ours && Self::reset(connection).is_ok()
     }
 
@@ -136,14 +146,19 @@ impl Memory {
         connection.run("RESET GLOBAL memory_limit")?;
         let default = connection.texts("SELECT current_setting('memory_limit')")?;
         let default = default.into_iter().flatten().next().flatten().unwrap_or_default();
-        connection.run(&format!("SET GLOBAL memory_limit = {}", literal(&default)))?;
-        Ok(())
+        set_memory(connection, &default)
     }
 
-    /// Goes back to our limit. Fails without harm while more is in use.
+    /// Goes back to the limit. Fails without harm while more is in use.
     pub(super) fn restore(&self, connection: &mut Connection) {
-        let _ = connection.run(&format!("SET GLOBAL memory_limit = {}", literal(&self.limit)));
+        if self.beyond.swap(0, Ordering::Relaxed) > 0 && self.is_ours {
+            let _ = set_memory(connection, &format!("{}B", self.bytes));
+        }
     }
+}
+
+fn set_memory(connection: &mut Connection, size: &str) -> Attempt<()> {
+    connection.run(&format!("SET GLOBAL memory_limit = {}", literal(size))).map(|_| ())
 }
 
 /// Writes what the log holds to its place once the log is large. May fail without harm: the log keeps it, and the next one tries again.

@@ -11,6 +11,7 @@ use tenantry_replication::destination::{Counts, Scope};
 use tenantry_replication::error::DestinationErrorKind;
 
 use super::connection::{Attempt, Connection, Failure, Place, literal, quoted};
+use super::file::Memory;
 use super::publish::{Keys, RecordKey, columns, equal};
 use super::stage::Staged;
 
@@ -20,6 +21,11 @@ const FEW_STAGED_FACTOR: i64 = 4;
 /// Most staged rows that are compared value by value.
 const COMPARED_BY_VALUE_MAX: i64 = 100_000;
 
+/// Rows that DuckDB keeps together.
+const ROWS_PER_VECTOR: i64 = 2048;
+/// Memory that DuckDB needs, until the commit is through, for every vector in which rows are deleted: eight bytes for each row of it.
+const BYTES_PER_TOUCHED_VECTOR: u64 = 16 << 10;
+
 /// The merge of one table.
 pub(super) struct Merge<'a> {
     pub(super) target: Place,
@@ -27,6 +33,7 @@ pub(super) struct Merge<'a> {
     pub(super) staged: Option<&'a Staged>,
     /// Staged rows of the stream's root, which tell whose children are complete.
     pub(super) root: Option<&'a Staged>,
+    pub(super) memory: &'a Memory,
     pub(super) record: RecordKey,
     pub(super) scope: &'a Scope,
     pub(super) spared: Option<&'a Keys>,
@@ -70,6 +77,8 @@ impl Merge<'_> {
             return Err(self.doubled());
         }
         if let Some(staged) = self.staged.filter(|_| inserted > 0 || hits.changed > 0) {
+            let touched = hits.changed.min(total / ROWS_PER_VECTOR + 1);
+            self.memory.allow(connection, count(touched) * BYTES_PER_TOUCHED_VECTOR);
             self.write(connection, staged, &hits)?;
         }
         if matchable.is_some() {

@@ -25,12 +25,12 @@ pub(super) fn publish(
     commit: &Commit,
     staged: Vec<Staged>,
 ) -> Attempt<Published> {
-    let mut publish = Publish { connection, names, commit, staged, aside: Vec::new() };
+    let mut publish = Publish { connection, names, memory, commit, staged, aside: Vec::new() };
     let mut published = publish.run();
     if published.as_ref().is_err_and(Failure::is_out_of_memory) && memory.widen(publish.connection) {
         published = publish.run();
-        memory.restore(publish.connection);
     }
+    memory.restore(publish.connection);
     let dropped = publish.drop_staged();
     let published = published?;
     dropped?;
@@ -40,6 +40,7 @@ pub(super) fn publish(
 struct Publish<'a> {
     connection: &'a mut Connection,
     names: &'a Names,
+    memory: &'a Memory,
     commit: &'a Commit,
     staged: Vec<Staged>,
     /// Staged tables beside the rows: keys and quarantined records.
@@ -63,7 +64,7 @@ impl Publish<'_> {
             self.forget_gone(gone)?;
         }
         self.drop_doubles()?;
-        let Self { names, staged, .. } = self;
+        let Self { names, memory, staged, .. } = self;
         self.connection.transaction(|connection| {
             let mut published = Published::default();
             let of_root = staged.iter().find(|staged| staged.table.name == commit.stream.root().name);
@@ -74,6 +75,7 @@ impl Publish<'_> {
                     table,
                     staged,
                     root: of_root,
+                    memory,
                     record: RecordKey::of(commit.stream, table),
                     scope: &commit.scope,
                     spared: spared.as_ref(),

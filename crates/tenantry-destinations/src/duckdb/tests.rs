@@ -244,7 +244,8 @@ async fn a_limit_of_memory_that_we_chose_gives_way_and_the_users_does_not() {
         error.to_string().contains("Out of Memory") && !error.to_string().contains("solutions"),
         "{error}"
     );
-    Arc::get_mut(&mut destination.shared).unwrap().memory.is_ours = true;
+    let memory = &mut Arc::get_mut(&mut destination.shared).unwrap().memory;
+    (memory.bytes, memory.is_ours) = (24_000_000, true);
     let counts = publish(&destination, &rows(1), Scope::Rows, 3).await.unwrap();
     assert_eq!(counts.updated, 400_000);
     let limit = texts(&destination, "SELECT current_setting('memory_limit')");
