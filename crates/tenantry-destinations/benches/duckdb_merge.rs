@@ -62,7 +62,7 @@ async fn measure(stream: &'static Stream, size: u64, path: &Path) {
         let (wall, cpu) = (now(ClockId::Monotonic), now(ClockId::ProcessCPUTime));
         let (counts, made) = publish(stream, path, rows, version, scope, run).await;
         let (wall, cpu) = (now(ClockId::Monotonic) - wall, now(ClockId::ProcessCPUTime) - cpu - made);
-        let Counts { inserted, updated, deleted, unchanged } = counts;
+        let Counts { inserted, updated, deleted, unchanged, .. } = counts;
         println!(
             "{size:>9}  {name:<42} {wall:>7.2} {cpu:>7.2} {:>8}  +{inserted} ~{updated} -{deleted} ={unchanged}",
             peak_memory() / 1024
@@ -108,6 +108,7 @@ async fn publish(
         run,
         quarantined: Vec::new(),
         gaps: Vec::new(),
+        expected: None,
     };
     (destination.publish(commit).await.unwrap().tables[0].1, made)
 }

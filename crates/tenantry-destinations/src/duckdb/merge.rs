@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use tenantry_replication::catalog::{Column, Table, system};
 use tenantry_replication::clock::Micros;
-use tenantry_replication::destination::{Counts, Scope};
+use tenantry_replication::destination::{Counts, Expected, Scope};
 use tenantry_replication::error::DestinationErrorKind;
 
 use super::connection::{Attempt, Connection, Failure, Place, literal, quoted};
@@ -38,16 +38,31 @@ pub(super) struct Merge<'a> {
     pub(super) scope: &'a Scope,
     pub(super) spared: Option<&'a Keys>,
     pub(super) gone: Option<&'a Keys>,
+    /// Which differences were to be expected; the keys are those of the records that it names.
+    pub(super) expected: Option<&'a Expected>,
+    pub(super) expected_keys: Option<&'a Keys>,
     pub(super) synced_at: Micros,
 }
 
 /// Staged rows by what they meet in the table.
 #[derive(Default)]
-struct Hits {
-    staged: i64,
-    matched: i64,
-    changed: i64,
-    returned: i64,
+pub(super) struct Hits {
+    pub(super) staged: i64,
+    pub(super) matched: i64,
+    pub(super) changed: i64,
+    pub(super) returned: i64,
+}
+
+/// How staged rows and the table's relate, before anything is written.
+pub(super) struct Found {
+    /// Rows of the table, and those that are live.
+    total: i64,
+    live: i64,
+    pub(super) hits: Hits,
+    /// Whether [`HITS`] is there.
+    pub(super) has_hits: bool,
+    /// Whether [`SWEPT`] is there, and holds rows.
+    pub(super) has_swept: bool,
 }
 
 /// The temporary table of pairs that are yet to be compared.
@@ -55,33 +70,27 @@ const PAIRS: &str = "temp.main.pairs";
 /// A row number that no table has.
 const FAR_ROW: i64 = 1 << 45;
 /// The temporary table of rows to mark deleted.
-const SWEPT: &str = "temp.main.swept";
+pub(super) const SWEPT: &str = "temp.main.swept";
 /// The temporary table of pairs (row of the table, staged row) with one key.
-const HITS: &str = "temp.main.hits";
+pub(super) const HITS: &str = "temp.main.hits";
 
 impl Merge<'_> {
     /// Merges, inside the caller's transaction.
     pub(super) fn run(&self, connection: &mut Connection) -> Attempt<Counts> {
-        let [total, live] = connection.numbers(&self.count_rows())?;
-        let mut hits = Hits::default();
-        if let Some(staged) = self.staged {
-            [hits.staged] = connection.numbers(&format!("SELECT count(*) FROM {}", staged.place))?;
-        }
-        let matchable = self.staged.filter(|_| total > 0 && hits.staged > 0);
-        if let Some(staged) = matchable {
-            self.find_hits(connection, staged, total, &mut hits)?;
-        }
-        let swept = if total > 0 { self.sweep(connection, matchable.is_some())? } else { 0 };
+        let found = self.find(connection)?;
+        let Found { total, live, hits, .. } = &found;
         let inserted = hits.staged - hits.matched;
         if inserted < 0 {
             return Err(self.doubled());
         }
+        let drifted = self.count_drifted(connection, &found)?;
+        let swept = if found.has_swept { self.mark_swept(connection)? } else { 0 };
         if let Some(staged) = self.staged.filter(|_| inserted > 0 || hits.changed > 0) {
             let touched = hits.changed.min(total / ROWS_PER_VECTOR + 1);
             self.memory.allow(connection, count(touched) * BYTES_PER_TOUCHED_VECTOR);
-            self.write(connection, staged, &hits)?;
+            self.write(connection, staged, hits)?;
         }
-        if matchable.is_some() {
+        if found.has_hits {
             connection.run(&format!("DROP TABLE {HITS}"))?;
         }
         if inserted > 0 || hits.changed > 0 || swept > 0 {
@@ -95,7 +104,24 @@ impl Merge<'_> {
             updated: count(hits.changed),
             deleted: count(swept),
             unchanged: count(hits.matched - hits.changed),
+            drifted: count(drifted),
         })
+    }
+
+    /// Finds out how staged rows and the table's relate, into [`HITS`] and [`SWEPT`]. Writes nothing.
+    pub(super) fn find(&self, connection: &mut Connection) -> Attempt<Found> {
+        let [total, live] = connection.numbers(&self.count_rows())?;
+        let mut hits = Hits::default();
+        if let Some(staged) = self.staged {
+            [hits.staged] = connection.numbers(&format!("SELECT count(*) FROM {}", staged.place))?;
+        }
+        let matchable = self.staged.filter(|_| total > 0 && hits.staged > 0);
+        if let Some(staged) = matchable {
+            self.find_hits(connection, staged, total, &mut hits)?;
+        }
+        let has_hits = matchable.is_some();
+        let has_swept = total > 0 && self.find_swept(connection, has_hits)?;
+        Ok(Found { total, live, hits, has_hits, has_swept })
     }
 
     /// Rows in all, and rows not marked deleted: by a scan of the flag, not by what the table's metadata says.
@@ -129,7 +155,7 @@ impl Merge<'_> {
                 "CREATE OR REPLACE TEMP TABLE pairs (target BIGINT, staged BIGINT, changed BOOLEAN, was_deleted BOOLEAN)",
             )?;
             if self.pair(connection, PAIRS, staged, total, hits)? > 0 {
-                self.compare(connection, staged)?;
+                self.compare_pairs(connection, staged)?;
             }
             connection.run(&format!("DROP TABLE {PAIRS}"))?;
         }
@@ -177,7 +203,7 @@ impl Merge<'_> {
     ///
     /// The pair far beyond the table's last row keeps DuckDB from a perfect hash table, with which there would be no Bloom filter, and
     /// every value of the table would be decoded.
-    fn compare(&self, connection: &mut Connection, staged: &Staged) -> Attempt<()> {
+    fn compare_pairs(&self, connection: &mut Connection, staged: &Staged) -> Attempt<()> {
         let differs: Vec<String> = self
             .values()
             .map(|column| quoted(column.name))
@@ -200,14 +226,15 @@ impl Merge<'_> {
         self.table.data_columns().filter(|column| !self.table.key.contains(&column.name))
     }
 
-    /// Marks rows deleted that the scope says are gone, and those of records that the tenant no longer has. A row that came is neither.
+    /// Looks for live rows that the scope says are gone, and those of records that the tenant no longer has; whether there are any. A row
+    /// that came is neither.
     ///
     /// Looks for them by explicit joins: a correlated `EXISTS` makes DuckDB put the whole table aside in memory.
-    fn sweep(&self, connection: &mut Connection, has_hits: bool) -> Attempt<i64> {
+    fn find_swept(&self, connection: &mut Connection, has_hits: bool) -> Attempt<bool> {
         let gone = self.gone.filter(|_| self.record.is_whole());
         let gone = gone.map(|gone| format!("SEMI JOIN {} k ON {}", gone.0, self.record.matches("t")));
         let came = if has_hits { format!("ANTI JOIN {HITS} h ON h.target = t.rowid") } else { String::new() };
-        let (deleted, synced) = (quoted(system::DELETED), quoted(system::SYNCED));
+        let deleted = quoted(system::DELETED);
         let mut found = 0;
         for joins in self.absent().into_iter().chain(gone) {
             if found == 0 {
@@ -218,9 +245,12 @@ impl Merge<'_> {
                 self.target
             ))?;
         }
-        if found == 0 {
-            return Ok(0);
-        }
+        Ok(found > 0)
+    }
+
+    /// Marks the rows deleted that are to be swept.
+    fn mark_swept(&self, connection: &mut Connection) -> Attempt<i64> {
+        let (deleted, synced) = (quoted(system::DELETED), quoted(system::SYNCED));
         let swept = connection.run(&format!(
             "UPDATE {} SET {deleted} = true, {synced} = make_timestamp({}) WHERE rowid IN (SELECT target FROM {SWEPT})",
             self.target, self.synced_at
@@ -317,7 +347,7 @@ impl Merge<'_> {
     }
 
     /// Rows do not add up.
-    fn doubled(&self) -> Failure {
+    pub(super) fn doubled(&self) -> Failure {
         let Place { schema, table, .. } = &self.target;
         let message = format!(
             "{schema}.{table} holds several rows with one key, or was changed by something else: nothing was written"
@@ -332,6 +362,6 @@ fn unknown_true(staged: &str) -> String {
     format!("hash({staged}.{}) >= 0", quoted(system::PAGE))
 }
 
-fn count(rows: i64) -> u64 {
+pub(super) fn count(rows: i64) -> u64 {
     u64::try_from(rows).unwrap_or(0)
 }

@@ -3,6 +3,7 @@
 //! The process that writes owns the file; others get `Locked` until it ends. Staged rows are in a database in memory, so that a crash
 //! leaves nothing of them. Refuses queries that would write or reach outside the file.
 
+mod compare;
 mod connection;
 mod driver;
 mod file;
@@ -26,7 +27,7 @@ use arrow_array::RecordBatch;
 use async_trait::async_trait;
 use tenantry_replication::catalog::{Catalog, Stream};
 use tenantry_replication::destination::{
-    Batch, Capabilities, Commit, Destination, Key, Published, TableSummary, other_tenant,
+    Batch, Capabilities, Commit, Compared, Destination, Key, Published, TableSummary, other_tenant,
 };
 use tenantry_replication::error::{DestinationError, DestinationErrorKind, DestinationResult};
 use tenantry_replication::state::{RunRecord, State};
@@ -189,6 +190,13 @@ impl Destination for DuckDb {
         .await
     }
 
+    async fn sample(&self, stream: &'static Stream, rows: usize, seed: u64) -> DestinationResult<Vec<Key>> {
+        self.on(format!("draw rows of stream {}", stream.name), move |shared| {
+            summary::sample(&mut *shared.writer()?, &shared.names, stream, rows, seed)
+        })
+        .await
+    }
+
     async fn publish(&self, commit: Commit) -> DestinationResult<Published> {
         self.on(format!("publish stream {}", commit.stream.name), move |shared| {
             let staged = shared.stage()?.take(commit.stream)?;
@@ -196,6 +204,15 @@ impl Destination for DuckDb {
             let published = publish::publish(&mut writer, &shared.names, &shared.memory, &commit, staged)?;
             file::checkpoint(&mut writer, &shared.log);
             Ok(published)
+        })
+        .await
+    }
+
+    async fn compare(&self, commit: Commit, keys_max: usize) -> DestinationResult<Compared> {
+        self.on(format!("compare stream {}", commit.stream.name), move |shared| {
+            let staged = shared.stage()?.take(commit.stream)?;
+            let mut writer = shared.writer()?;
+            publish::compare(&mut writer, &shared.names, &shared.memory, &commit, staged, keys_max)
         })
         .await
     }

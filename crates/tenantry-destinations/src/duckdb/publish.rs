@@ -1,23 +1,23 @@
-//! A publish: staged rows made free of doubles, then merged table by table, with sweeps and state, in one transaction.
+//! A publish: staged rows made free of doubles, then merged table by table, with sweeps and state, in one transaction. A comparison looks
+//! for the same, and writes nothing.
 //!
-//! What happens to one table is in [`super::merge`]. Staged rows are only ever read in the transaction: DuckDB lets one transaction write
+//! What happens to one table is in [`super::merge`] and [`super::compare`]. Staged rows are only ever read in the transaction: DuckDB lets one transaction write
 //! to one database.
 
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch, StringArray};
 use tenantry_replication::catalog::{Column, Stream, Table, system};
-use tenantry_replication::destination::{Commit, Key, Published, Scope};
+use tenantry_replication::destination::{Commit, Compared, Key, Published, Scope};
 
 use super::connection::{Attempt, Connection, Failure, Place, quoted};
 use super::file::Memory;
 use super::merge::Merge;
 use super::stage::{Staged, drop_table};
+use super::summary::{key_texts, text_of};
 use super::{Names, STAGE, state};
 
 /// Publishes, and drops the staged tables whatever comes of it.
-///
-/// Where our own limit of memory does not do (changes spread over very many rows), DuckDB's default holds for this publish.
 pub(super) fn publish(
     connection: &mut Connection,
     names: &Names,
@@ -25,16 +25,21 @@ pub(super) fn publish(
     commit: &Commit,
     staged: Vec<Staged>,
 ) -> Attempt<Published> {
-    let mut publish = Publish { connection, names, memory, commit, staged, aside: Vec::new() };
-    let mut published = publish.run();
-    if published.as_ref().is_err_and(Failure::is_out_of_memory) && memory.widen(publish.connection) {
-        published = publish.run();
-    }
-    memory.restore(publish.connection);
-    let dropped = publish.drop_staged();
-    let published = published?;
-    dropped?;
-    Ok(published)
+    let publish = Publish { connection, names, memory, commit, staged, aside: Vec::new() };
+    publish.and_drop_staged(Publish::run)
+}
+
+/// Compares, and drops the staged tables whatever comes of it.
+pub(super) fn compare(
+    connection: &mut Connection,
+    names: &Names,
+    memory: &Memory,
+    commit: &Commit,
+    staged: Vec<Staged>,
+    keys_max: usize,
+) -> Attempt<Compared> {
+    let publish = Publish { connection, names, memory, commit, staged, aside: Vec::new() };
+    publish.and_drop_staged(|publish| publish.compare(keys_max))
 }
 
 struct Publish<'a> {
@@ -51,42 +56,66 @@ struct Publish<'a> {
 #[derive(Debug, Clone)]
 pub(super) struct Keys(pub(super) Place);
 
+/// What a commit says of records, staged.
+struct Said {
+    gone: Option<Keys>,
+    spared: Option<Keys>,
+    expected: Option<Keys>,
+}
+
 impl Publish<'_> {
+    /// Does `work`, and drops the staged tables whatever comes of it.
+    ///
+    /// Where our own limit of memory does not do (changes spread over very many rows), DuckDB's default holds for this publish.
+    fn and_drop_staged<T>(mut self, work: impl Fn(&mut Self) -> Attempt<T>) -> Attempt<T> {
+        let mut done = work(&mut self);
+        if done.as_ref().is_err_and(Failure::is_out_of_memory) && self.memory.widen(self.connection) {
+            done = work(&mut self);
+        }
+        self.memory.restore(self.connection);
+        let dropped = self.drop_staged();
+        let done = done?;
+        dropped?;
+        Ok(done)
+    }
+
     fn run(&mut self) -> Attempt<Published> {
+        let quarantined = self.stage_quarantined()?;
+        let said = self.settle()?;
+        let Self { names, memory, staged, commit, .. } = self;
+        self.connection.transaction(|connection| {
+            let mut published = Published::default();
+            for merge in merges(names, memory, staged, commit, &said) {
+                published.tables.push((merge.table.name, merge.run(connection)?));
+            }
+            state::write(connection, commit, quarantined.as_ref())?;
+            Ok(published)
+        })
+    }
+
+    fn compare(&mut self, keys_max: usize) -> Attempt<Compared> {
+        let said = self.settle()?;
+        let mut compared = Compared::default();
+        for merge in merges(self.names, self.memory, &self.staged, self.commit, &said) {
+            compared.tables.push((merge.table.name, merge.compare(self.connection, keys_max)?));
+        }
+        Ok(compared)
+    }
+
+    /// Leaves the staged rows that count, and stages what the commit says of records.
+    fn settle(&mut self) -> Attempt<Said> {
         let commit = self.commit;
         let gone = self.stage_keys("gone", &commit.gone)?;
         let spared = match &commit.scope {
             Scope::Rows => None,
             Scope::Records { spared } | Scope::Table { spared } => self.stage_keys("spared", spared)?,
         };
-        let quarantined = self.stage_quarantined()?;
         if let Some(gone) = &gone {
             self.forget_gone(gone)?;
         }
         self.drop_doubles()?;
-        let Self { names, memory, staged, .. } = self;
-        self.connection.transaction(|connection| {
-            let mut published = Published::default();
-            let of_root = staged.iter().find(|staged| staged.table.name == commit.stream.root().name);
-            for table in commit.stream.tables.iter().filter(|table| commit.tables.contains(&table.name)) {
-                let staged = staged.iter().find(|staged| staged.table.name == table.name);
-                let merge = Merge {
-                    target: names.table(table.name),
-                    table,
-                    staged,
-                    root: of_root,
-                    memory,
-                    record: RecordKey::of(commit.stream, table),
-                    scope: &commit.scope,
-                    spared: spared.as_ref(),
-                    gone: gone.as_ref(),
-                    synced_at: commit.synced_at,
-                };
-                published.tables.push((table.name, merge.run(connection)?));
-            }
-            state::write(connection, commit, quarantined.as_ref())?;
-            Ok(published)
-        })
+        let expected = self.stage_expected()?;
+        Ok(Said { gone, spared, expected })
     }
 
     /// A name for a staged table that no other publish uses: publishes follow one another, and each drops its own.
@@ -96,14 +125,21 @@ impl Publish<'_> {
         place
     }
 
+    /// An empty staged table for keys of the stream's records.
+    fn stage_no_keys(&mut self, name: &str) -> Attempt<Place> {
+        let parts = self.commit.stream.root().key.len();
+        let place = self.aside(name);
+        let columns: Vec<String> = (0..parts).map(|part| format!("k{part} VARCHAR")).collect();
+        self.connection.run(&format!("CREATE OR REPLACE TABLE {place} ({})", columns.join(", ")))?;
+        Ok(place)
+    }
+
     fn stage_keys(&mut self, name: &str, keys: &[Key]) -> Attempt<Option<Keys>> {
         if keys.is_empty() {
             return Ok(None);
         }
         let parts = self.commit.stream.root().key.len();
-        let place = self.aside(name);
-        let columns: Vec<String> = (0..parts).map(|part| format!("k{part} VARCHAR")).collect();
-        self.connection.run(&format!("CREATE OR REPLACE TABLE {place} ({})", columns.join(", ")))?;
+        let place = self.stage_no_keys(name)?;
         let column = |part: usize| -> ArrayRef {
             Arc::new(StringArray::from_iter_values(
                 keys.iter().map(|key| key.get(part).map_or("", String::as_str)),
@@ -113,6 +149,42 @@ impl Publish<'_> {
             (0..parts).map(|part| (format!("k{part}"), column(part), true)),
         )?;
         self.connection.ingest(&place, vec![rows])?;
+        Ok(Some(Keys(place)))
+    }
+
+    /// Keys of the records that were told of, by what is staged and what is stored; `None` where none was, or where any may be meant.
+    fn stage_expected(&mut self) -> Attempt<Option<Keys>> {
+        let Some(expected) = self.commit.expected.as_ref().filter(|expected| !expected.anything) else {
+            return Ok(None);
+        };
+        let root = self.commit.stream.root();
+        let place = self.stage_no_keys("expected")?;
+        let stored = self.names.table(root.name);
+        let staged = self.staged.iter().find(|staged| staged.table.name == root.name);
+        let staged = staged.map(|staged| staged.place.clone());
+        let keys = key_texts(root, "r");
+        for (column, values) in &expected.told {
+            let told = self.aside("told");
+            self.connection.run(&format!("CREATE OR REPLACE TABLE {told} (value VARCHAR)"))?;
+            let texts: ArrayRef = Arc::new(StringArray::from_iter_values(values));
+            let rows = RecordBatch::try_from_iter_with_nullable([("value", texts, true)])?;
+            self.connection.ingest(&told, vec![rows])?;
+            for rows in staged.iter().chain([&stored]) {
+                let value = text_of(column, "r");
+                self.connection.run(&format!(
+                    "INSERT INTO {place} SELECT {keys} FROM {rows} r WHERE {value} IN (SELECT value FROM {told})"
+                ))?;
+            }
+            if root.key == [*column] {
+                self.connection.run(&format!("INSERT INTO {place} SELECT value FROM {told}"))?;
+            }
+        }
+        if let (Some((column, since)), Some(staged)) = (expected.since, &staged) {
+            let column = quoted(column);
+            self.connection.run(&format!(
+                "INSERT INTO {place} SELECT {keys} FROM {staged} r WHERE r.{column} >= make_timestamp({since})"
+            ))?;
+        }
         Ok(Some(Keys(place)))
     }
 
@@ -162,6 +234,32 @@ impl Publish<'_> {
         let places = self.staged.iter().map(|staged| &staged.place).chain(&self.aside);
         places.map(|place| drop_table(self.connection, place)).fold(Ok(()), Attempt::and)
     }
+}
+
+/// A merge for each table that the commit is about.
+fn merges<'a>(
+    names: &'a Names,
+    memory: &'a Memory,
+    staged: &'a [Staged],
+    commit: &'a Commit,
+    said: &'a Said,
+) -> impl Iterator<Item = Merge<'a>> {
+    let of = move |table: &str| staged.iter().find(|staged| staged.table.name == table);
+    let tables = commit.stream.tables.iter().filter(|table| commit.tables.contains(&table.name));
+    tables.map(move |table| Merge {
+        target: names.table(table.name),
+        table,
+        staged: of(table.name),
+        root: of(commit.stream.root().name),
+        memory,
+        record: RecordKey::of(commit.stream, table),
+        scope: &commit.scope,
+        spared: said.spared.as_ref(),
+        gone: said.gone.as_ref(),
+        expected: commit.expected.as_ref(),
+        expected_keys: said.expected.as_ref(),
+        synced_at: commit.synced_at,
+    })
 }
 
 /// Drops children that came before the last page of their record.
@@ -276,6 +374,11 @@ impl RecordKey {
         };
         let parts: Vec<String> = self.parts.iter().map(part).collect();
         if parts.is_empty() { "true".to_owned() } else { parts.join(" AND ") }
+    }
+
+    /// Positions in the root's key that the table's rows tell.
+    pub(super) fn positions(&self) -> impl Iterator<Item = usize> {
+        self.parts.iter().map(|(position, ..)| *position)
     }
 
     /// Condition: `row` of this table belongs to the record of `root`.

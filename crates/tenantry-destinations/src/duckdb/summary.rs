@@ -24,7 +24,7 @@ pub(super) fn absent(
     limit: usize,
 ) -> Attempt<Vec<Key>> {
     let root = stream.root();
-    let mut sql = format!("SELECT {} FROM {} t", key_texts(root), names.table(root.name));
+    let mut sql = format!("SELECT {} FROM {} t", key_texts(root, "t"), names.table(root.name));
     if let Some(staged) = staged {
         let same = equal(root.key_columns().map(|column| (column, column)), "t", "s", staged.null_keys);
         let _ = write!(sql, " ANTI JOIN {} s ON {same}", staged.place);
@@ -51,7 +51,7 @@ pub(super) fn find(
     let found = connection.texts(&format!(
         "SELECT {} FROM {} t WHERE t.{} IS DISTINCT FROM true AND CAST(t.{} AS VARCHAR) IN (SELECT value FROM {wanted}) \
          ORDER BY {}",
-        key_texts(root),
+        key_texts(root, "t"),
         names.table(root.name),
         quoted(system::DELETED),
         quoted(column),
@@ -59,6 +59,25 @@ pub(super) fn find(
     ))?;
     drop_table(connection, &wanted)?;
     Ok(found.into_iter().map(key).collect())
+}
+
+/// Keys of root rows, drawn by the hash of key and seed; in key order.
+pub(super) fn sample(
+    connection: &mut Connection,
+    names: &Names,
+    stream: &'static Stream,
+    rows: usize,
+    seed: u64,
+) -> Attempt<Vec<Key>> {
+    let root = stream.root();
+    let drawn = connection.texts(&format!(
+        "SELECT {key} FROM {} t ORDER BY hash({key}, {seed}::UBIGINT) LIMIT {rows}",
+        names.table(root.name),
+        key = key_texts(root, "t"),
+    ))?;
+    let mut keys: Vec<Key> = drawn.into_iter().map(key).collect();
+    keys.sort();
+    Ok(keys)
 }
 
 fn key(texts: Vec<Option<String>>) -> Key {
@@ -71,10 +90,15 @@ fn key_order(table: &Table) -> String {
     table.key_columns().map(part).collect::<Vec<_>>().join(", ")
 }
 
-/// The key of a row of `t` as texts.
-fn key_texts(table: &Table) -> String {
-    let text = |column: &Column| format!("coalesce(CAST(t.{} AS VARCHAR), '')", quoted(column.name));
+/// The key of a row of `of` as texts; NULL is the empty text.
+pub(super) fn key_texts(table: &Table, of: &str) -> String {
+    let text = |column: &Column| text_of(column.name, of);
     table.key_columns().map(text).collect::<Vec<_>>().join(", ")
+}
+
+/// A column of a row of `of` as text; NULL is the empty text.
+pub(super) fn text_of(column: &str, of: &str) -> String {
+    format!("coalesce(CAST({of}.{} AS VARCHAR), '')", quoted(column))
 }
 
 /// One line for each table of the catalog; zeros for a table that is not there yet.

@@ -77,6 +77,7 @@ async fn child() {
             run: 1,
             quarantined: Vec::new(),
             gaps: Vec::new(),
+            expected: None,
         };
         destination.publish(commit).await.unwrap();
     }

@@ -6,6 +6,7 @@
 #![expect(missing_docs, reason = "the name of a case says what it shows")]
 #![expect(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a case fails by panicking")]
 
+mod compare;
 mod prepare;
 mod publish;
 mod reference;
@@ -20,6 +21,7 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, Int64Array, RecordBatch};
 use async_trait::async_trait;
 
+pub use compare::*;
 pub use prepare::*;
 pub use publish::*;
 pub use reference::*;
@@ -75,6 +77,12 @@ macro_rules! destination_conformance {
             rows_scope_sweeps_nothing
             what_is_gone_is_marked_in_any_scope
             a_returning_row_is_an_update_that_clears_the_flag
+            a_comparison_names_every_way_to_differ_and_writes_nothing
+            absence_differs_only_where_the_scope_gives_it_a_meaning
+            keys_of_differing_rows_are_limited_and_their_count_is_not
+            what_was_told_of_is_not_synced_yet
+            rows_that_nothing_told_of_have_drifted
+            a_sample_is_drawn_by_its_seed
             absent_keys_come_in_order
             rows_are_found_by_any_column
             every_type_holds_null
@@ -192,6 +200,7 @@ fn commit(stream: &'static Stream, scope: Scope, synced_at: Micros) -> Commit {
         run: 1,
         quarantined: Vec::new(),
         gaps: Vec::new(),
+        expected: None,
     }
 }
 
@@ -218,5 +227,5 @@ fn texts(texts: &[&str]) -> Vec<Value> {
 }
 
 fn counts(inserted: u64, updated: u64, deleted: u64, unchanged: u64) -> Counts {
-    Counts { inserted, updated, deleted, unchanged }
+    Counts { inserted, updated, deleted, unchanged, drifted: 0 }
 }

@@ -2,6 +2,7 @@
 //!
 //! Written to be seen to be right: plain maps, one value at a time. Keeps nothing when the process ends.
 
+mod compare;
 mod publish;
 mod value;
 
@@ -19,8 +20,8 @@ pub(crate) use value::column;
 
 use self::publish::key_of;
 use super::{
-    Batch, Capabilities, Commit, Destination, Key, Published, TableSummary, arrow_type, other_tenant,
-    staged_schema,
+    Batch, Capabilities, Commit, Compared, Destination, Key, Published, TableSummary, arrow_type,
+    other_tenant, staged_schema,
 };
 use crate::catalog::{Catalog, Column, Origin, Stream, Table, Type, system};
 use crate::clock::Micros;
@@ -68,7 +69,7 @@ pub struct KeptGap {
 #[derive(Debug, Default)]
 struct Held {
     kept: Kept,
-    staged: BTreeMap<&'static str, Vec<StagedRow>>,
+    staged: Staged,
 }
 
 /// What survives a crash.
@@ -91,6 +92,9 @@ struct Stored {
     columns: BTreeMap<&'static str, Type>,
     rows: BTreeMap<Vec<Value>, Row>,
 }
+
+/// Staged rows of a stream, by table.
+type Staged = BTreeMap<&'static str, Vec<StagedRow>>;
 
 #[derive(Debug, Clone)]
 struct StagedRow {
@@ -218,13 +222,28 @@ impl Destination for MemoryDestination {
         Ok(found.map(|(key, _)| key.iter().map(Value::key_text).collect()).collect())
     }
 
+    async fn sample(&self, stream: &'static Stream, rows: usize, seed: u64) -> DestinationResult<Vec<Key>> {
+        let held = self.held();
+        let stored = held.kept.table(stream.root(), "draw rows")?;
+        let drawn = |key: &Key| xxhash_rust::xxh3::xxh3_64_with_seed(key.join("\0").as_bytes(), seed);
+        let mut keys: Vec<Key> =
+            stored.rows.keys().map(|key| key.iter().map(Value::key_text).collect()).collect();
+        keys.sort_by_cached_key(drawn);
+        keys.truncate(rows);
+        keys.sort();
+        Ok(keys)
+    }
+
     async fn publish(&self, commit: Commit) -> DestinationResult<Published> {
         let mut held = self.held();
-        let mut staged = BTreeMap::new();
-        for table in commit.stream.tables {
-            staged.insert(table.name, held.staged.remove(table.name).unwrap_or_default());
-        }
+        let staged = held.take(commit.stream);
         held.kept.publish(staged, &commit)
+    }
+
+    async fn compare(&self, commit: Commit, keys_max: usize) -> DestinationResult<Compared> {
+        let mut held = self.held();
+        let staged = held.take(commit.stream);
+        held.kept.compare(staged, &commit, keys_max)
     }
 
     async fn discard(&self, stream: &'static Stream) -> DestinationResult<()> {
@@ -261,6 +280,14 @@ impl Destination for MemoryDestination {
 }
 
 use DestinationErrorKind::SchemaConflict;
+
+impl Held {
+    /// Hands over everything that is staged for a stream.
+    fn take(&mut self, stream: &'static Stream) -> Staged {
+        let tables = stream.tables.iter().map(|table| table.name);
+        tables.map(|name| (name, self.staged.remove(name).unwrap_or_default())).collect()
+    }
+}
 
 impl Kept {
     fn table(&self, table: &Table, action: &str) -> DestinationResult<&Stored> {

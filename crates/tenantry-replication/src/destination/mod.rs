@@ -48,6 +48,10 @@ pub trait Destination: Send + Sync {
         values: &BTreeSet<String>,
     ) -> DestinationResult<Vec<Key>>;
 
+    /// Merge keys of some rows of the stream's root table, marked deleted or not: `rows` of them drawn by `seed`, or all where there are no
+    /// more; in key order.
+    async fn sample(&self, stream: &'static Stream, rows: usize, seed: u64) -> DestinationResult<Vec<Key>>;
+
     /// Makes everything that was staged for the stream visible, in one transaction: upserts by merge key, the sweep, the checkpoint,
     /// quarantined records and gaps. Either all of it happened or nothing did. Staged rows are gone afterwards, also on failure.
     ///
@@ -55,6 +59,11 @@ pub trait Destination: Send + Sync {
     /// that clears the flag. A soft delete keeps the last values and moves the sync time. Of two staged rows with one key the one from the
     /// later page counts, within a page the later row; children of a record that came on several pages are those of its last page.
     async fn publish(&self, commit: Commit) -> DestinationResult<Published>;
+
+    /// Tells how what was staged for the stream relates to what is stored, under the commit's scope and [`Commit::gone`], as
+    /// [`Destination::publish`] would find it; with at most `keys_max` keys for each kind of difference. Writes nothing: checkpoint,
+    /// quarantined records and gaps of the commit are of no account. Staged rows are gone afterwards, also on failure.
+    async fn compare(&self, commit: Commit, keys_max: usize) -> DestinationResult<Compared>;
 
     /// Forgets what was staged for the stream. May be repeated.
     async fn discard(&self, stream: &'static Stream) -> DestinationResult<()>;
@@ -108,6 +117,8 @@ pub struct Commit {
     pub quarantined: Vec<Quarantine>,
     /// Stretches that can no longer be read, found since the last publish of the stream.
     pub gaps: Vec<crate::source::Gap>,
+    /// Which changes the log told of before these rows were read, where that is known: what else they change has drifted.
+    pub expected: Option<Expected>,
 }
 
 /// What the staged rows say about rows that were not staged.
@@ -149,6 +160,8 @@ pub struct Counts {
     pub deleted: u64,
     /// Rows that came and were already as they came.
     pub unchanged: u64,
+    /// Rows inserted, updated or deleted that [`Commit::expected`] does not account for; 0 where nothing was said.
+    pub drifted: u64,
 }
 
 /// What `tenantry status` shows of a table.
@@ -168,6 +181,7 @@ pub struct TableSummary {
     pub last_outcome: Option<String>,
 }
 
+mod compare;
 #[cfg(any(test, feature = "test-utils"))]
 pub mod conformance;
 mod memory;
@@ -178,5 +192,6 @@ pub fn other_tenant(held: &str, tenant: &str) -> DestinationError {
 }
 
 mod schema;
+pub use compare::{Compared, Comparison, Differing, Expected};
 pub use memory::{KeptGap, KeptQuarantine, MemoryDestination, Row, Value};
 pub use schema::{arrow_type, staged_schema};

@@ -54,6 +54,7 @@ async fn end(
         run: run.number,
         quarantined: Vec::new(),
         gaps: Vec::new(),
+        expected: None,
     };
     let published = run.edges.destination.publish(commit).await?;
     for (table, counts) in &published.tables {

@@ -356,6 +356,7 @@ impl<'a> Reading<'a> {
             run: run.number,
             quarantined: std::mem::take(&mut self.quarantined),
             gaps: self.gaps[self.gaps_published..].to_vec(),
+            expected: None,
         }
     }
 
@@ -422,6 +423,7 @@ impl<'a> Reading<'a> {
             sum.updated += counts.updated;
             sum.deleted += counts.deleted;
             sum.unchanged += counts.unchanged;
+            sum.drifted += counts.drifted;
         }
     }
 

@@ -5,8 +5,8 @@
 use super::super::memory::MemoryDestination;
 use super::tables::{self, events, pairs, things};
 use super::{Commit, Scene, Subject, Value, batch, commit, rows, text};
-use crate::catalog::{Stream, Table};
-use crate::destination::{Destination as _, Key, Scope};
+use crate::catalog::{Column, Stream, Table};
+use crate::destination::{Destination as _, Expected, Key, Scope};
 
 const SEEDS: u64 = 6;
 const PUBLISHES_PER_SEED: i64 = 12;
@@ -33,6 +33,11 @@ pub async fn agrees_with_the_reference(subject: &dyn Subject) {
                 "absent keys, {context}"
             );
             let commit = dice.commit(stream, round);
+            if dice.below(3) == 0 {
+                let expected = reference.compare(commit.clone(), 2).await.unwrap();
+                let compared = scene.destination.compare(commit.clone(), 2).await.unwrap();
+                assert_eq!(compared, expected, "compare, {context}: {commit:?}");
+            }
             let expected = reference.publish(commit.clone()).await.unwrap();
             assert_eq!(
                 scene.destination.publish(commit.clone()).await.unwrap(),
@@ -97,6 +102,19 @@ impl Dice {
         (0..count).map(|_| stream.root().key.iter().map(|name| part(self, name)).collect()).collect()
     }
 
+    fn expected(&mut self, stream: &Stream) -> Expected {
+        let columns: Vec<&Column> = stream.root().data_columns().collect();
+        let mut expected = Expected { anything: self.below(6) == 0, ..Expected::default() };
+        for _ in 0..self.below(3) {
+            let column = columns[self.below(columns.len())];
+            let values = [self.word().key_text(), ["0", "1", "true"][self.below(3)].to_owned()];
+            expected.told.push((column.name, values.into()));
+        }
+        let times = columns.iter().find(|column| column.kind == crate::catalog::Type::Timestamp);
+        expected.since = times.filter(|_| self.below(2) == 0).map(|column| (column.name, 1));
+        expected
+    }
+
     fn commit(&mut self, stream: &'static Stream, round: i64) -> Commit {
         let scope = match self.below(3) {
             0 => Scope::Rows,
@@ -113,6 +131,9 @@ impl Dice {
         }
         if self.below(2) == 0 {
             commit.checkpoint = None;
+        }
+        if self.below(2) == 0 {
+            commit.expected = Some(self.expected(stream));
         }
         commit
     }

@@ -4,87 +4,162 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Kept, Row, StagedRow, Stored, Value};
+use super::{Kept, Row, Staged, StagedRow, Stored, Value};
 use crate::catalog::{Column, Stream, Table};
-use crate::clock::Micros;
-use crate::destination::{Commit, Counts, Key, Published, Scope};
+use crate::destination::{Commit, Counts, Expected, Key, Published, Scope};
 use crate::error::DestinationResult;
+
+/// Values of a row, by column name.
+pub(super) type Values = BTreeMap<&'static str, Value>;
+
+/// Staged rows that count, in what they say of a commit.
+pub(super) struct Came {
+    /// By table, then by merge key.
+    pub(super) tables: BTreeMap<&'static str, BTreeMap<Vec<Value>, Values>>,
+    /// Keys of the records that came.
+    records: BTreeSet<Vec<Value>>,
+    /// Keys of the records that [`Expected`] names.
+    expected: Vec<Key>,
+}
 
 impl Kept {
     /// Publishes. Everything that can fail comes before the first change.
-    pub(super) fn publish(
-        &mut self,
-        mut staged: BTreeMap<&'static str, Vec<StagedRow>>,
-        commit: &Commit,
-    ) -> DestinationResult<Published> {
+    pub(super) fn publish(&mut self, staged: Staged, commit: &Commit) -> DestinationResult<Published> {
+        let mut came = self.came(staged, commit, "publish")?;
+        let mut published = Published::default();
+        for table in written(commit) {
+            let Some(stored) = self.tables.get_mut(table.name) else { continue };
+            let mut counts = Counts::default();
+            stored.sweep(commit, &came, &mut counts);
+            let rows = came.tables.remove(table.name).unwrap_or_default();
+            stored.upsert(rows, commit, &came, &mut counts);
+            published.tables.push((table.name, counts));
+        }
+        self.keep_state(commit);
+        Ok(published)
+    }
+
+    /// Sorts out which staged rows count. Fails where a table is not there.
+    pub(super) fn came(&self, mut staged: Staged, commit: &Commit, action: &str) -> DestinationResult<Came> {
         let stream = commit.stream;
-        let tables = || stream.tables.iter().filter(|table| commit.tables.contains(&table.name));
-        for table in tables() {
-            self.table(table, &format!("publish stream {}", stream.name))?;
+        for table in written(commit) {
+            self.table(table, &format!("{action} stream {}", stream.name))?;
         }
         for table in stream.tables {
             let rows = staged.entry(table.name).or_default();
             rows.retain(|row| !Record::of(stream, table, &row.values).is_wholly_in(&commit.gone));
         }
         keep_last_pages(stream, &mut staged);
-        let records: BTreeSet<Vec<Value>> =
-            staged[stream.root().name].iter().map(|row| key_of(stream.root(), &row.values)).collect();
-        let mut published = Published::default();
-        for table in tables() {
-            let came = last_by_key(table, staged.remove(table.name).unwrap_or_default());
-            let Some(stored) = self.tables.get_mut(table.name) else { continue };
-            let mut counts = Counts { deleted: stored.sweep(commit, &records, &came), ..Counts::default() };
-            stored.upsert(came, commit.synced_at, &mut counts);
-            published.tables.push((table.name, counts));
+        let mut rows = |table: &Table| last_by_key(table, staged.remove(table.name).unwrap_or_default());
+        let tables: BTreeMap<_, _> = stream.tables.iter().map(|table| (table.name, rows(table))).collect();
+        let records = tables[stream.root().name].keys().cloned().collect();
+        let mut came = Came { tables, records, expected: Vec::new() };
+        if let Some(expected) = &commit.expected {
+            came.expected = self.expected_records(stream, expected, &came);
         }
-        self.keep_state(commit);
-        Ok(published)
+        Ok(came)
+    }
+
+    /// Keys of the records that were told of, by what came and what is stored.
+    fn expected_records(&self, stream: &'static Stream, expected: &Expected, came: &Came) -> Vec<Key> {
+        let root = stream.root();
+        let key = |values: &Values| key_of(root, values).iter().map(Value::key_text).collect::<Key>();
+        let staged = || came.tables[root.name].values();
+        let stored = self.tables.get(root.name).into_iter().flat_map(|stored| stored.rows.values());
+        let all: Vec<&Values> = staged().chain(stored.map(|row| &row.values)).collect();
+        let mut keys = Vec::new();
+        for (column, told) in &expected.told {
+            if root.key == [*column] {
+                keys.extend(told.iter().map(|value| vec![value.clone()]));
+            }
+            let is_told =
+                |values: &&&Values| values.get(column).is_some_and(|value| told.contains(&value.key_text()));
+            keys.extend(all.iter().filter(is_told).map(|values| key(values)));
+        }
+        if let Some((column, since)) = expected.since {
+            let changed = staged().filter(|values| values.get(column) >= Some(&Value::Timestamp(since)));
+            keys.extend(changed.map(key));
+        }
+        keys
+    }
+}
+
+/// The tables that a commit is about, in the stream's order.
+pub(super) fn written(commit: &Commit) -> impl Iterator<Item = &'static Table> {
+    commit.stream.tables.iter().filter(|table| commit.tables.contains(&table.name))
+}
+
+impl Came {
+    /// Whether a difference in this row was to be expected.
+    pub(super) fn expects(&self, commit: &Commit, table: &Table, values: &Values) -> bool {
+        let Some(expected) = &commit.expected else { return false };
+        expected.anything || Record::of(commit.stream, table, values).is_told(&self.expected)
+    }
+
+    /// 1 for a difference that has to be counted as drift.
+    fn drift(&self, commit: &Commit, table: &Table, values: &Values) -> u64 {
+        u64::from(commit.expected.is_some() && !self.expects(commit, table, values))
     }
 }
 
 impl Stored {
-    /// Marks deleted what the commit says is gone, and gives the number of rows that were not marked before.
-    fn sweep(
-        &mut self,
-        commit: &Commit,
-        records: &BTreeSet<Vec<Value>>,
-        came: &BTreeMap<Vec<Value>, BTreeMap<&'static str, Value>>,
-    ) -> u64 {
+    /// Whether the commit says that a row, which did not come, is gone.
+    pub(super) fn is_gone(&self, commit: &Commit, came: &Came, row: &Row) -> bool {
         let is_root = self.table.name == commit.stream.root().name;
-        let mut swept = 0;
-        for (key, row) in self.rows.iter_mut().filter(|(key, row)| !row.deleted && !came.contains_key(*key)) {
-            let record = Record::of(commit.stream, self.table, &row.values);
-            let absent = match &commit.scope {
-                Scope::Rows => false,
-                Scope::Records { spared } => {
-                    !is_root && record.whole && records.contains(&record.key()) && !record.is_in(spared)
-                }
-                Scope::Table { spared } => !record.is_in(spared),
-            };
-            if absent || record.is_wholly_in(&commit.gone) {
-                debug_assert!(!came.contains_key(key), "a row that came is never swept");
-                row.deleted = true;
-                row.synced_at = commit.synced_at;
-                swept += 1;
+        let record = Record::of(commit.stream, self.table, &row.values);
+        let absent = match &commit.scope {
+            Scope::Rows => false,
+            Scope::Records { spared } => {
+                !is_root && record.whole && came.records.contains(&record.key()) && !record.is_in(spared)
             }
+            Scope::Table { spared } => !record.is_in(spared),
+        };
+        absent || record.is_wholly_in(&commit.gone)
+    }
+
+    /// Live rows that the commit says are gone.
+    pub(super) fn swept<'a>(
+        &'a self,
+        commit: &'a Commit,
+        came: &'a Came,
+    ) -> impl Iterator<Item = &'a Vec<Value>> {
+        let rows = &came.tables[self.table.name];
+        let swept = self.rows.iter().filter(move |(key, row)| {
+            !row.deleted && !rows.contains_key(*key) && self.is_gone(commit, came, row)
+        });
+        swept.map(|(key, _)| key)
+    }
+
+    /// Marks deleted what the commit says is gone, and counts it.
+    fn sweep(&mut self, commit: &Commit, came: &Came, counts: &mut Counts) {
+        let swept: Vec<Vec<Value>> = self.swept(commit, came).cloned().collect();
+        for key in swept {
+            let Some(row) = self.rows.get_mut(&key) else { continue };
+            row.deleted = true;
+            row.synced_at = commit.synced_at;
+            counts.deleted += 1;
+            counts.drifted += came.drift(commit, self.table, &row.values);
         }
-        swept
     }
 
     /// Writes new rows, and those whose values changed or that were marked deleted.
     fn upsert(
         &mut self,
-        came: BTreeMap<Vec<Value>, BTreeMap<&'static str, Value>>,
-        synced_at: Micros,
+        rows: BTreeMap<Vec<Value>, Values>,
+        commit: &Commit,
+        came: &Came,
         counts: &mut Counts,
     ) {
-        for (key, values) in came {
+        for (key, values) in rows {
+            let drift = came.drift(commit, self.table, &values);
+            let synced_at = commit.synced_at;
             let Some(row) = self.rows.get_mut(&key) else {
                 self.rows.insert(key, Row { values, deleted: false, synced_at });
                 counts.inserted += 1;
+                counts.drifted += drift;
                 continue;
             };
-            if !row.deleted && values.iter().all(|(name, value)| row.values.get(name) == Some(value)) {
+            if !row.deleted && row.holds(&values) {
                 counts.unchanged += 1;
                 continue;
             }
@@ -92,7 +167,15 @@ impl Stored {
             row.deleted = false;
             row.synced_at = synced_at;
             counts.updated += 1;
+            counts.drifted += drift;
         }
+    }
+}
+
+impl Row {
+    /// Whether all of these values are the row's.
+    pub(super) fn holds(&self, values: &Values) -> bool {
+        values.iter().all(|(name, value)| self.values.get(name) == Some(value))
     }
 }
 
@@ -103,7 +186,7 @@ struct Record {
 }
 
 impl Record {
-    fn of(stream: &'static Stream, table: &Table, values: &BTreeMap<&'static str, Value>) -> Self {
+    fn of(stream: &'static Stream, table: &Table, values: &Values) -> Self {
         let root = stream.root();
         let pairs = if table.name == root.name {
             root.key_columns().map(|column| (column, column)).collect()
@@ -132,19 +215,24 @@ impl Record {
         keys.iter().any(same)
     }
 
-    /// The same, and the row tells the whole key: then rows may be deleted for it.
+    /// Like [`Self::is_in`], if the row tells some of the key: a row that tells nothing of its record is never told of.
+    fn is_told(&self, keys: &[Key]) -> bool {
+        !self.parts.is_empty() && self.is_in(keys)
+    }
+
+    /// Like [`Self::is_in`], if the row tells the whole key: then rows may be deleted for it.
     fn is_wholly_in(&self, keys: &[Key]) -> bool {
         self.whole && self.is_in(keys)
     }
 }
 
 /// The row's merge key.
-pub(super) fn key_of(table: &Table, values: &BTreeMap<&'static str, Value>) -> Vec<Value> {
+pub(super) fn key_of(table: &Table, values: &Values) -> Vec<Value> {
     table.key.iter().map(|name| values.get(name).cloned().unwrap_or(Value::Null)).collect()
 }
 
 /// Of a record that came on several pages, drops the children that came before the last of them.
-fn keep_last_pages(stream: &'static Stream, staged: &mut BTreeMap<&'static str, Vec<StagedRow>>) {
+fn keep_last_pages(stream: &'static Stream, staged: &mut Staged) {
     let mut pages: BTreeMap<Vec<Value>, BTreeSet<i64>> = BTreeMap::new();
     for row in &staged[stream.root().name] {
         pages.entry(key_of(stream.root(), &row.values)).or_default().insert(row.page);
@@ -161,7 +249,7 @@ fn keep_last_pages(stream: &'static Stream, staged: &mut BTreeMap<&'static str, 
 }
 
 /// Of rows with one key keeps that of the last page, and of that page the last.
-fn last_by_key(table: &Table, rows: Vec<StagedRow>) -> BTreeMap<Vec<Value>, BTreeMap<&'static str, Value>> {
+fn last_by_key(table: &Table, rows: Vec<StagedRow>) -> BTreeMap<Vec<Value>, Values> {
     let mut last: BTreeMap<Vec<Value>, StagedRow> = BTreeMap::new();
     for row in rows {
         let key = key_of(table, &row.values);
