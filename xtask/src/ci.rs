@@ -29,6 +29,14 @@ pub(crate) fn run(root: &Path) -> io::Result<Findings> {
     Ok(findings)
 }
 
+/// Measures what runs cost, in the profile of the tests: requests do not depend on it, and a release build takes long.
+pub(crate) fn scenario(root: &Path, parts: &[&str]) -> io::Result<Findings> {
+    let mut findings = Findings::new();
+    let bench = ["bench", "--profile", "dev", "--locked", "-p", "tenantry", "--bench", "scenario", "--"];
+    step(root, &[&bench[..], parts].concat(), &mut findings)?;
+    Ok(findings)
+}
+
 fn step(root: &Path, arguments: &[&str], findings: &mut Findings) -> io::Result<()> {
     let status = Command::new(cargo()).args(arguments).current_dir(root).status()?;
     if !status.success() {

@@ -1,4 +1,4 @@
-//! Project automation: `cargo xtask docs [--check] | tidy | ci`.
+//! Project automation: `cargo xtask docs [--check] | tidy | scenario | ci`.
 //!
 //! Writes nothing but generated documents, and installs nothing.
 
@@ -14,6 +14,7 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   docs           write docs/tables/ and docs/schema*.mmd from the catalog
   docs --check   fail when they are stale
   tidy           check what the compiler cannot: see xtask/src/tidy.rs
+  scenario       what runs cost in requests, at full size and at each plan's pace; takes minutes
   ci             all checks and all tests";
 
 /// What a command found wrong, one line each. Empty when all is well.
@@ -27,6 +28,7 @@ fn main() -> ExitCode {
         ["docs"] => docs::write(&root()),
         ["docs", "--check"] => docs::check(&root()),
         ["tidy"] => tidy::check(&root()),
+        ["scenario", ..] => ci::scenario(&root(), &arguments[1..]),
         ["ci"] => ci::run(&root()),
         _ => {
             eprintln!("{USAGE}");

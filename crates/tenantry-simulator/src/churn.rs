@@ -30,6 +30,8 @@ pub struct Churn {
     pub users_linked: u32,
     /// Logins and other acts of random users.
     pub logins: u32,
+    /// Logins with no other act between them.
+    pub bare_logins: u32,
     /// Clients made.
     pub clients_created: u32,
     /// Clients changed.
@@ -185,6 +187,10 @@ impl Run<'_> {
         let played = traffic::logins(self.tenant, churn.logins, churn.seed, self.now);
         if churn.logins > 0 {
             self.done.insert("logins".into(), played);
+        }
+        if churn.bare_logins > 0 {
+            let played = traffic::bare_logins(self.tenant, churn.bare_logins, churn.seed, self.now);
+            self.done.insert("bare_logins".into(), played);
         }
     }
 

@@ -16,6 +16,15 @@ const NEWCOMERS_PER_MILLE: u64 = 15;
 /// Plays acts of random users until so many logins have happened; logins change the users, and now and then the
 /// first login of a social user makes it, with no other event to tell.
 pub(crate) fn logins(tenant: &mut Tenant, count: u32, seed: u64, now: i64) -> Value {
+    play(tenant, count, false, seed, now)
+}
+
+/// Lets so many users log in, and nobody do anything else.
+pub(crate) fn bare_logins(tenant: &mut Tenant, count: u32, seed: u64, now: i64) -> Value {
+    play(tenant, count, true, seed, now)
+}
+
+fn play(tenant: &mut Tenant, count: u32, bare: bool, seed: u64, now: i64) -> Value {
     let mut random = Random::derive(seed ^ now as u64, "logins");
     let cast = Cast::of(tenant);
     let (mut acts, mut logins, mut newcomers) = (0, 0, 0);
@@ -28,10 +37,10 @@ pub(crate) fn logins(tenant: &mut Tenant, count: u32, seed: u64, now: i64) -> Va
         let at = random.below(u64::from(tenant.users.next_slot())) as Slot;
         let Some(mut slot) = tenant.users.at_or_after(at) else { break };
         let mut act = Act::draw(&mut random);
-        if act.tells_of_change() {
+        if act.tells_of_change() || (bare && !act.is_login()) {
             continue;
         }
-        if let Some(social) = social.filter(|_| random.chance(NEWCOMERS_PER_MILLE)) {
+        if let Some(social) = social.filter(|_| !bare && random.chance(NEWCOMERS_PER_MILLE)) {
             let number = tenant.users.next_slot();
             let mut user =
                 people::user(&tenant.users.sources, social as u16, number, now / 1000, &mut random);

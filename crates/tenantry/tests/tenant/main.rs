@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod scenario;
 mod tables;
 mod world;
 
@@ -11,6 +12,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 use tenantry_simulator::{Config, Plan};
 
+use scenario::{Cost, churn};
 use tables::{Held, Holding};
 use world::World;
 
@@ -59,48 +61,6 @@ fn quick() -> Config {
     }
 }
 
-/// Something of every kind made, changed and taken.
-fn churn(seed: u64, times: u32) -> Value {
-    json!({
-        "seed": seed,
-        "users_created": 9 * times,
-        "users_updated": 14 * times,
-        "users_deleted": 5 * times,
-        "users_linked": times,
-        "logins": 60 * times,
-        "clients_created": 2 * times,
-        "clients_updated": 3 * times,
-        "clients_deleted": times,
-        "client_grants_created": 2 * times,
-        "client_grants_updated": times,
-        "client_grants_deleted": times,
-        "connections_created": 2 * times,
-        "connections_updated": times,
-        "connections_deleted": times,
-        "connection_clients_changed": 4 * times,
-        "organizations_created": 2 * times,
-        "organizations_updated": 2 * times,
-        "organizations_deleted": times,
-        "members_added": 5 * times,
-        "members_removed": 3 * times,
-        "resource_servers_created": times,
-        "resource_servers_updated": times,
-        "resource_servers_deleted": times,
-        "roles_created": 2 * times,
-        "roles_updated": times,
-        "roles_deleted": times,
-        "actions_created": 2 * times,
-        "actions_updated": times,
-        "actions_deployed": times,
-        "actions_deleted": times,
-        "log_streams_created": times,
-        "log_streams_updated": times,
-        "log_streams_deleted": times,
-        "grants_created": 3 * times,
-        "grants_deleted": 2 * times,
-    })
-}
-
 #[test]
 fn a_large_tenant_arrives_whole_and_every_change_follows() {
     let world = World::start(large());
@@ -137,70 +97,81 @@ fn where_exports_are_not_allowed_users_come_by_windows_all_1_500_of_one_instant_
 
 #[test]
 fn a_tenant_is_followed_through_many_rounds_of_change() {
-    let world = World::start(small());
-    let mut before = world.truth();
-    world.sync();
-    let mut held = world.tables();
-    tables::compare(&before, &held, Holding::Nothing);
-    for round in 0..6 {
-        world.churn(&churn(100 + round, 1));
-        let after = world.truth();
-        let report = world.sync();
-        assert_eq!(report["outcome"], "done", "{report}");
-        let now = world.tables();
-        tables::compare(&after, &now, Holding::Before(&before, &held));
-        (before, held) = (after, now);
-    }
-}
-
-/// The tenant of the request budget: many parents, so that whatever reads a list again is seen in the count.
-fn budgeted() -> Config {
-    Config {
-        seed: 5,
-        users: 5_000,
-        tied_users: 0,
-        logs: 8_000,
-        organizations: 200,
-        members_per_organization: 10,
-        connections: 60,
-        clients: 150,
-        roles: 20,
-        plan: Plan::Unlimited,
-        ..quick()
-    }
+    scenario::rounds(small(), 6);
 }
 
 #[test]
 fn a_run_costs_what_changed_and_not_what_there_is() {
-    let world = World::start(budgeted());
-    let first = world.sync();
-    let logs = first["tables"].as_array().unwrap().iter().find(|table| table["table"] == "logs").unwrap();
-    assert!(requests(&first) <= logs["inserted"].as_u64().unwrap() / 100 + 350, "{first}");
+    for cost in scenario::costs(scenario::tenant(5_000, 8_000, 10)) {
+        let Cost { scenario, requests, most } = cost;
+        assert!(requests <= most, "{scenario}: {requests} requests of {most}");
+    }
+}
 
-    world.wait(600);
-    let idle = world.sync();
-    assert!(requests(&idle) <= 6, "nothing changed: {idle}");
-    assert_eq!(
-        idle["totals"]["inserted"].as_u64().unwrap() + idle["totals"]["deleted"].as_u64().unwrap(),
-        0,
-        "{idle}"
-    );
-
+#[test]
+fn a_bulk_import_with_one_timestamp_arrives_whole_in_a_run_that_reads_changes_alone() {
+    let world = World::start(small());
     let before = world.truth();
+    world.sync();
     let held = world.tables();
-    // With each hundred logins the simulator plays some 140 other acts: these leave about 1,200 events, which is 13 requests.
-    world.churn_within_the_hour(&json!({
-        "seed": 3, "logins": 300, "users_updated": 40, "users_deleted": 5, "clients_updated": 1, "actions_updated": 1,
-        "members_added": 3, "members_removed": 1, "organizations_deleted": 1,
-    }));
+    world.wait(60);
+    world.import(5_000);
     let after = world.truth();
-    let busy = world.sync();
-    assert!(requests(&busy) <= 40, "{busy}");
+    assert_eq!(after["users"].len(), before["users"].len() + 5_000);
+    world.sync();
     tables::compare(&after, &world.tables(), Holding::Before(&before, &held));
 }
 
-fn requests(report: &Value) -> u64 {
-    report["totals"]["requests"].as_u64().unwrap()
+#[test]
+fn where_exports_are_not_allowed_a_bulk_import_arrives_whole_too() {
+    let world = World::start(Config { export_allowed: false, ..small() });
+    world.sync();
+    world.wait(60);
+    world.import(2_500);
+    let after = world.truth();
+    world.sync();
+    let held = world.tables();
+    assert!(after["users"].keys().all(|key| !held["users"][key].deleted));
+}
+
+/// Three days without a run, at a tenant that keeps its log for one.
+#[test]
+fn a_pause_longer_than_the_log_is_kept_is_one_gap_and_nothing_else_is_missing() {
+    for expired_from_is_error in [true, false] {
+        let world = World::start(Config { retention_days: Some(1), expired_from_is_error, ..small() });
+        let before = world.truth();
+        world.sync();
+        let held = world.tables();
+        let last_before = held["logs"].keys().max().unwrap()[0].clone();
+        for day in 0..3 {
+            world.churn_within_the_hour(&churn(200 + day, 1));
+            world.wait(86_400);
+        }
+        // Younger than a day: still kept when the next run comes.
+        world.churn_within_the_hour(&churn(300, 1));
+        let after = world.truth();
+        let oldest_kept = after["logs"].keys().min().unwrap()[0].clone();
+        let (code, report, messages) = world.run(&["sync", "--json"]);
+        assert_eq!((code, &report["outcome"]), (6, &json!("gap")), "{messages}");
+        let gaps = world.query("SELECT stream, \"from\", \"to\" FROM _tenantry.gap");
+        let [gap] = &gaps[..] else { panic!("one gap: {gaps:?}") };
+        assert_eq!(gap[0].as_deref(), Some("logs"));
+        assert!(gap[1].as_deref() >= Some(&last_before), "{gap:?}: from where the last run stopped");
+        assert_eq!(gap[2].as_deref(), Some(&*oldest_kept), "{gap:?}: to the oldest event kept");
+        let now = world.tables();
+        let all = |table: &str| {
+            after[table].keys().all(|key| now[table].contains_key(key) && !now[table][key].deleted)
+        };
+        assert!(after.keys().all(|table| all(table)), "everything that the tenant holds is there");
+        let tombstones_are_true = |table: &str| {
+            now[table]
+                .iter()
+                .all(|(key, row)| row.deleted != after[table].contains_key(key) || tables::only_grows(table))
+        };
+        assert!(after.keys().all(|table| tombstones_are_true(table)));
+        assert!(held["logs"].keys().all(|key| now["logs"].contains_key(key)) && before.contains_key("logs"));
+        assert_eq!(world.run(&["sync", "--json"]).0, 0, "a gap is told once");
+    }
 }
 
 #[test]

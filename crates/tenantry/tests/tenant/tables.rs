@@ -57,6 +57,15 @@ pub(crate) async fn read(url: &str) -> Tables {
     tables
 }
 
+/// The cells of a query's answer, row by row.
+pub(crate) async fn query(url: &str, sql: &str) -> Vec<Vec<Cell>> {
+    let options =
+        tenantry_destinations::Options { access: tenantry_destinations::Access::Read, ..Default::default() };
+    let batches = tenantry_destinations::open(url, options).await.unwrap().query(sql).await.unwrap();
+    let row = |batch: &RecordBatch, at| batch.columns().iter().map(|column| cell(column, at)).collect();
+    batches.iter().flat_map(|batch| (0..batch.num_rows()).map(move |at| row(batch, at))).collect()
+}
+
 /// The projection under the catalog's merge keys, in their order. No two of its rows may fall together there.
 pub(crate) fn keyed_as_ours(truth: tenantry_oracle::Tables) -> tenantry_oracle::Tables {
     let keyed = |(name, rows): (&'static str, tenantry_oracle::Rows)| {
@@ -99,7 +108,7 @@ fn cell(array: &ArrayRef, at: usize) -> Cell {
 }
 
 /// Whether rows of this table stay live when the tenant no longer holds them.
-fn only_grows(table: &str) -> bool {
+pub(crate) fn only_grows(table: &str) -> bool {
     let stream = CATALOG.stream_of(table).unwrap();
     matches!(stream.replication, Replication::Log | Replication::Daily)
 }

@@ -75,21 +75,54 @@ impl World {
         report
     }
 
+    /// Requests to the Management API that the tenant counted during `run`.
+    pub(crate) fn requests_of<T>(&self, run: impl FnOnce(&Self) -> T) -> u64 {
+        self.counted_of(run)["management_api"].as_u64().unwrap()
+    }
+
+    /// What the tenant counted during `run`, as its statistics give it.
+    fn counted_of<T>(&self, run: impl FnOnce(&Self) -> T) -> Value {
+        self.control("stats/reset", &json!({}));
+        run(self);
+        self.counted()
+    }
+
+    /// What the tenant has counted so far.
+    pub(crate) fn counted(&self) -> Value {
+        self.server.simulation().lock().unwrap().stats()
+    }
+
+    /// Imports users in bulk: all with one timestamp, and one event.
+    pub(crate) fn import(&self, count: u32) {
+        self.control("import", &json!({ "count": count, "seed": 1 }));
+        self.wait(60);
+    }
+
+    /// Runs a query on the destination: one text for each row.
+    pub(crate) fn query(&self, sql: &str) -> Vec<Vec<Option<String>>> {
+        self.runtime.block_on(tables::query(&self.destination(), sql))
+    }
+
     /// Runs the command: exit code, what it printed as JSON, its messages.
     pub(crate) fn run(&self, arguments: &[&str]) -> (i32, Value, String) {
-        let output = Command::new(env!("CARGO_BIN_EXE_tenantry"))
+        let output = self.command(arguments).output().unwrap();
+        let messages = String::from_utf8_lossy(&output.stderr).into_owned();
+        let report = serde_json::from_slice(&output.stdout).unwrap_or(Value::Null);
+        (output.status.code().unwrap_or(-1), report, messages)
+    }
+
+    /// The command, ready to be started.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tenantry"));
+        command
             .args(arguments)
             .args(["--destination", &self.destination()])
             .current_dir(self.folder.path())
             .env_clear()
             .env("AUTH0_DOMAIN", self.server.url())
             .env("AUTH0_CLIENT_ID", CLIENT_ID)
-            .env("AUTH0_CLIENT_SECRET", CLIENT_SECRET)
-            .output()
-            .unwrap();
-        let messages = String::from_utf8_lossy(&output.stderr).into_owned();
-        let report = serde_json::from_slice(&output.stdout).unwrap_or(Value::Null);
-        (output.status.code().unwrap_or(-1), report, messages)
+            .env("AUTH0_CLIENT_SECRET", CLIENT_SECRET);
+        command
     }
 
     /// All rows of all tables.
