@@ -14,7 +14,7 @@ mod tables;
 #[path = "../tests/tenant/world.rs"]
 mod world;
 
-use std::process::Child;
+use std::process::{Child, Stdio};
 use std::thread;
 use std::time::Duration;
 
@@ -81,7 +81,8 @@ fn plans() -> usize {
 /// Requests a second, and refusals, in the second minute of a read of all members.
 fn pace(plan: Plan, organizations: u32) -> (f64, u64) {
     let world = World::start(Config { plan, organizations, ..scenario::tenant(2_000, 0, 5) });
-    let mut run = Run(world.command(&["sync", "--json", "--select", "organization_member"]).spawn().unwrap());
+    let mut command = world.command(&["sync", "--json", "--select", "organization_member"]);
+    let mut run = Run(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
     wait();
     let before = world.counted();
     wait();

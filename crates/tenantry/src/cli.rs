@@ -7,7 +7,7 @@ use clap::builder::styling::AnsiColor;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use tenantry_replication::catalog::schema::Language;
 
-use crate::commands::{check, demo, reference, schema, simulate, sql, status, sync, tables};
+use crate::commands::{check, config, demo, reference, schema, simulate, sql, status, sync, tables};
 use crate::config::settings;
 use crate::error::Exit;
 
@@ -37,6 +37,7 @@ pub(crate) enum Command {
     Tables(tables::TablesArgs),
     Schema(schema::SchemaArgs),
     Sql(sql::SqlArgs),
+    Config(config::ConfigArgs),
     Simulate(simulate::SimulateArgs),
     Reference(reference::ReferenceArgs),
 }
@@ -50,6 +51,7 @@ impl Command {
             Self::Check(args) => args.json,
             Self::Status(args) => args.json,
             Self::Tables(args) => args.json,
+            Self::Config(args) => args.wants_json(),
             Self::Sql(args) => args.format == sql::Format::Json,
             Self::Schema(_) | Self::Simulate(_) | Self::Reference(_) => false,
         }

@@ -1,7 +1,8 @@
 //! Which tables a run is about: `--select` and `--exclude`.
 //!
-//! A selector is a table name with the globs `*` and `?`, `tag:WORD` or `scope:SCOPE`. Several are a union, exclusions come last. A child table
-//! can be selected without its parent. A selector that fits no table is an error: it is a misspelling, and leaving something out
+//! A selector is a table name with the globs `*` and `?`, `tag:WORD` or `scope:SCOPE`. With `+` behind it also takes the tables whose rows belong
+//! to the rows of those, with `+` before it those that they belong to; a number limits how far it goes (`1+users`, `users+1`). Several are
+//! a union, exclusions come last. A child table can be selected without its parent. A selector that fits no table is an error: it is a misspelling, and leaving something out
 //! by accident is worse than asking.
 
 use std::collections::BTreeSet;
@@ -23,6 +24,10 @@ enum Method {
 struct Selector<'a> {
     method: Method,
     pattern: &'a str,
+    /// Steps up to what the tables belong to, at most.
+    above: usize,
+    /// Steps down to what belongs to the tables, at most.
+    below: usize,
 }
 
 /// Names of the tables that `select` asks for (all, when it is empty), without those that `exclude` names.
@@ -63,9 +68,54 @@ fn matches(catalog: &'static Catalog, selectors: &[String]) -> Result<BTreeSet<&
         if fitting.is_empty() {
             return Err(nothing_fits(catalog, word, selector));
         }
-        found.extend(fitting);
+        found.extend(reached(fitting.clone(), selector.above, |table| belongs_to(catalog, table)));
+        found.extend(reached(fitting, selector.below, |table| {
+            let below = catalog.tables().map(|child| child.name);
+            below.filter(|child| belongs_to(catalog, child).contains(&table)).collect()
+        }));
     }
     Ok(found)
+}
+
+/// The tables, and those that so many steps lead to.
+fn reached(
+    tables: Vec<&'static str>,
+    steps: usize,
+    step: impl Fn(&'static str) -> Vec<&'static str>,
+) -> BTreeSet<&'static str> {
+    let mut found: BTreeSet<_> = tables.iter().copied().collect();
+    let mut edge = tables;
+    for _ in 0..steps {
+        edge = edge.into_iter().flat_map(&step).filter(|table| found.insert(table)).collect();
+        if edge.is_empty() {
+            break;
+        }
+    }
+    found
+}
+
+/// The tables whose rows a table's rows are part of: a child's root, and the root of the stream that a fan-out goes over.
+fn belongs_to(catalog: &'static Catalog, table: &str) -> Vec<&'static str> {
+    let Some(stream) = catalog.stream_of(table) else { return Vec::new() };
+    if stream.root().name != table {
+        return vec![stream.root().name];
+    }
+    let parent = stream.parent.as_ref().and_then(|parent| catalog.stream(parent.stream));
+    parent.map(|parent| parent.root().name).into_iter().collect()
+}
+
+/// Splits off what `+` says: the steps up, the selector itself, the steps down.
+fn steps(word: &str) -> (usize, &str, usize) {
+    let number = |text: &str| if text.is_empty() { Some(usize::MAX) } else { text.parse().ok() };
+    let (above, rest) = match word.split_once('+') {
+        Some((before, rest)) => number(before).map_or((0, word), |above| (above, rest)),
+        None => (0, word),
+    };
+    let (below, rest) = match rest.rsplit_once('+') {
+        Some((rest, after)) => number(after).map_or((0, word), |below| (below, rest)),
+        None => (0, rest),
+    };
+    (above, rest, below)
 }
 
 fn parse(word: &str) -> Result<Selector<'_>, CommandError> {
@@ -73,8 +123,9 @@ fn parse(word: &str) -> Result<Selector<'_>, CommandError> {
         return Err(CommandError::usage(format!("`{word}` is no selector: it holds a comma"))
             .hint("separate selectors by blanks, or repeat the flag"));
     }
-    let (method, pattern) = match word.split_once(':') {
-        None => (Method::Name, word),
+    let (above, plain, below) = steps(word);
+    let (method, pattern) = match plain.split_once(':') {
+        None => (Method::Name, plain),
         Some(("table", pattern)) => (Method::Name, pattern),
         Some(("tag", pattern)) => (Method::Tag, pattern),
         Some(("scope", pattern)) => (Method::Scope, pattern),
@@ -83,10 +134,10 @@ fn parse(word: &str) -> Result<Selector<'_>, CommandError> {
                 "`{word}` is no selector: there is no method `{method}:`"
             ))
             .hint_if(did_you_mean(method, ["table", "tag", "scope"]))
-            .hint("a selector is a table name with * and ?, or tag:WORD, or scope:SCOPE"));
+            .hint("a selector is a table name with * and ?, or tag:WORD, or scope:SCOPE; + before or behind it takes what it belongs to or what belongs to it"));
         }
     };
-    Ok(Selector { method, pattern })
+    Ok(Selector { method, pattern, above, below })
 }
 
 fn fits(selector: Selector<'_>, stream: &Stream, table: &Table) -> bool {
@@ -196,6 +247,27 @@ mod tests {
     }
 
     #[test]
+    fn a_plus_takes_what_a_table_belongs_to_or_what_belongs_to_it() {
+        let fan_out = CATALOG.streams.iter().find(|stream| stream.parent.is_some()).unwrap();
+        let parent = CATALOG.stream(fan_out.parent.as_ref().unwrap().stream).unwrap();
+        let (root, member) = (parent.root().name, fan_out.root().name);
+        let below = select(&[&format!("{root}+")], &[]).unwrap();
+        assert!(parent.tables.iter().chain(fan_out.tables).all(|table| below.contains(table.name)));
+        assert_eq!(select(&[&format!("+{member}")], &[]).unwrap(), BTreeSet::from([root, member]));
+        let both = select(&[&format!("+{root}+")], &[]).unwrap();
+        assert_eq!(both, below, "nothing is above a list of its own");
+        let child = family().children()[0].name;
+        assert_eq!(
+            select(&[&format!("1+{child}")], &[]).unwrap(),
+            BTreeSet::from([family().root().name, child])
+        );
+        assert_eq!(select(&[&format!("0+{child}")], &[]).unwrap(), BTreeSet::from([child]));
+        assert!(select(&[&format!("{root}+1")], &[]).unwrap().contains(member));
+        assert!(select(&[&format!("x+{child}")], &[]).unwrap_err().contains("no table fits"));
+        assert!(select(&["tag:child+"], &[]).unwrap().len() >= select(&["tag:child"], &[]).unwrap().len());
+    }
+
+    #[test]
     fn a_tag_selects_what_carries_it() {
         let children = select(&["tag:child"], &[]).unwrap();
         assert!(children.iter().all(|name| CATALOG.table(name).unwrap().tags.contains(&"child")));
@@ -213,7 +285,7 @@ mod tests {
         error: `tga:child` is no selector: there is no method `tga:`
 
         hint: did you mean `tag`?
-        hint: a selector is a table name with * and ?, or tag:WORD, or scope:SCOPE
+        hint: a selector is a table name with * and ?, or tag:WORD, or scope:SCOPE; + before or behind it takes what it belongs to or what belongs to it
         ");
         assert!(select(&["a,b"], &[]).unwrap_err().contains("comma"));
         assert!(select(&["*"], &["*"]).unwrap_err().contains("no table is left"));

@@ -1,6 +1,7 @@
 //! The commands, one file each: arguments whose doc comments are the help, and a `run` that does it.
 
 pub(crate) mod check;
+pub(crate) mod config;
 pub(crate) mod demo;
 pub(crate) mod reference;
 pub(crate) mod schema;
@@ -28,6 +29,7 @@ pub(crate) fn run(command: &Command) -> CommandResult {
         Command::Status(args) => wait(status::run(args)),
         Command::Tables(args) => tables::run(args),
         Command::Schema(args) => schema::run(args),
+        Command::Config(args) => config::run(args),
         Command::Sql(args) => wait(sql::run(args)),
         Command::Simulate(args) => wait(simulate::run(args)),
         Command::Reference(args) => reference::run(args),

@@ -53,7 +53,7 @@ fn markdown() -> String {
         } else {
             ""
         };
-        let _ = writeln!(page, "| {} | {}{twin} |", names.join(", "), setting.about);
+        let _ = writeln!(page, "| {} | {}{twin} |", names.join(", "), setting.about_with_default());
     }
     let _ = writeln!(
         page,

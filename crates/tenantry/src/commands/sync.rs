@@ -27,7 +27,7 @@ use crate::{report, selection, terminal};
 pub(crate) struct SyncArgs {
     #[command(flatten)]
     pub(crate) destination: DestinationArgs,
-    /// Tables to replicate: names with * and ?, tag:WORD or scope:SCOPE; several are a union [default: all]
+    /// Tables to replicate: names with * and ?, tag:WORD or scope:SCOPE, + for relatives; several are a union [default: all]
     #[arg(long, value_name = "SEL", num_args = 1..)]
     select: Vec<String>,
     /// Tables to leave as they are; wins over --select

@@ -6,6 +6,7 @@ mod file;
 pub(crate) mod settings;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::fs::{File, Metadata};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
@@ -25,6 +26,11 @@ pub(crate) const DESTINATION_DEFAULT: &str = "duckdb:tenantry.duckdb";
 pub(crate) const STREAMS_AT_ONCE_DEFAULT: usize = 4;
 /// Lists that may be read at the same time, at most.
 const STREAMS_AT_ONCE_MAX: usize = 64;
+/// Days for which each plan keeps log events, as Auth0 documents it.
+const RETENTION_DAYS: [(&str, u64); 4] =
+    [("free", 1), ("essentials", 5), ("professional", 10), ("enterprise", 30)];
+/// What a length of time looks like.
+const DURATION: &str = "a whole number with s, m, h or d, such as 12h";
 /// Bytes that a file with a secret may have.
 const SECRET_BYTES_MAX: u64 = 64 << 10;
 
@@ -39,10 +45,31 @@ pub(crate) struct Config {
 #[derive(Default)]
 struct Environment(BTreeMap<String, String>);
 
-impl std::fmt::Debug for Environment {
+impl fmt::Debug for Environment {
     /// Names only: values may be secrets.
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+/// Who said what a setting is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// This variable of the environment.
+    Variable(String),
+    /// This key of this project file.
+    File(PathBuf, &'static str),
+    /// Nobody.
+    Default,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Variable(name) => write!(formatter, "variable {name}"),
+            Self::File(path, key) => write!(formatter, "{}: {key}", path.display()),
+            Self::Default => formatter.write_str("default"),
+        }
     }
 }
 
@@ -77,6 +104,22 @@ impl Config {
     /// The project file that was read.
     pub(crate) fn path(&self) -> Option<&Path> {
         self.file.path.as_deref()
+    }
+
+    /// What a setting is at the moment and who said so, for people to look at: secrets are hidden. `None` where nothing holds.
+    pub(crate) fn shown(&self, setting: &Setting) -> Result<Option<(String, Origin)>, CommandError> {
+        let hidden = |name: &str, value: String| match setting.kind {
+            // The path of a file is no secret, what stands in it is.
+            Kind::Secret if setting.variables.contains(&name) => "***".to_owned(),
+            Kind::Secret | Kind::SecretPath | Kind::Text | Kind::Words => value,
+        };
+        if let Some((name, value)) = self.one(setting.all_variables())? {
+            return Ok(Some((hidden(&name, value), Origin::Variable(name))));
+        }
+        if let (Some(words), Some(key), Some(path)) = (self.file.get(setting), setting.key, self.path()) {
+            return Ok(Some((words.join(" "), Origin::File(path.to_owned(), key))));
+        }
+        Ok(setting.default.map(|default| (default.to_owned(), Origin::Default)))
     }
 
     /// Where the tables are.
@@ -119,20 +162,23 @@ impl Config {
         })
     }
 
-    /// A length of time: a whole number with `s`, `m`, `h` or `d`.
+    /// A length of time.
     pub(crate) fn duration(&self, setting: &Setting) -> Result<Option<Duration>, CommandError> {
-        self.number(setting, "a whole number with s, m, h or d, such as 12h", |text| {
-            let unit = text.char_indices().next_back()?;
-            let seconds = match unit.1 {
-                's' => 1,
-                'm' => 60,
-                'h' => 3600,
-                'd' => 86_400,
-                _ => return None,
-            };
-            let number: u32 = text[..unit.0].parse().ok()?;
-            Some(Duration::from_secs(u64::from(number) * seconds))
-        })
+        self.number(setting, DURATION, duration)
+    }
+
+    /// How long the tenant keeps log events: what is said, or what its plan says.
+    pub(crate) fn retention(&self, flag: Option<Duration>) -> Result<Option<Duration>, CommandError> {
+        let said = match flag {
+            Some(flag) => Some(flag),
+            None => self.duration(&settings::RETENTION)?,
+        };
+        let of_plan =
+            self.number(&settings::PLAN, "free, essentials, professional or enterprise", |plan| {
+                let days = RETENTION_DAYS.iter().find(|(name, _)| *name == plan)?.1;
+                Some(Duration::from_hours(24 * days))
+            })?;
+        Ok(said.or(of_plan))
     }
 
     /// Requests a second, at most.
@@ -201,6 +247,25 @@ impl Config {
     }
 }
 
+/// Reads a length of time: a whole number with `s`, `m`, `h` or `d`.
+fn duration(text: &str) -> Option<Duration> {
+    let unit = text.char_indices().next_back()?;
+    let seconds = match unit.1 {
+        's' => 1,
+        'm' => 60,
+        'h' => 3600,
+        'd' => 86_400,
+        _ => return None,
+    };
+    let number: u32 = text[..unit.0].parse().ok()?;
+    Some(Duration::from_secs(u64::from(number) * seconds))
+}
+
+/// The same, of a flag.
+pub(crate) fn duration_flag(text: &str) -> Result<Duration, String> {
+    duration(text).ok_or_else(|| format!("it must be {DURATION}"))
+}
+
 /// Reads a file that holds a secret, without the line end that editors leave; says when other users can read it.
 fn read_secret(path: &Path) -> Result<String, CommandError> {
     let wrong = |why: &str| CommandError::usage(format!("read secret from {}: {why}", path.display()));
@@ -241,6 +306,9 @@ fn is_open_to_others(_: &Metadata) -> bool {
 mod tests {
     use std::io::Write as _;
 
+    use tenantry_replication::source::auth0::LEAVE;
+    use tenantry_replication::sync::{FULL_EVERY, UNTOLD_EVERY};
+
     use super::*;
 
     fn said(error: &CommandError) -> String {
@@ -278,6 +346,44 @@ mod tests {
         assert_eq!(config.secret(&settings::PRIVATE_KEY_PATH).unwrap().as_deref(), Some("s3cret"));
         let missing = Config::of(&[("AUTH0_CLIENT_SECRET_FILE", "/no/such/file")]);
         assert!(said(&missing.secret(&settings::CLIENT_SECRET).unwrap_err()).contains("/no/such/file"));
+    }
+
+    #[test]
+    fn the_log_is_kept_as_the_plan_or_the_operator_says() {
+        let days = |days: u64| Some(Duration::from_hours(24 * days));
+        assert_eq!(Config::of(&[]).retention(None).unwrap(), None);
+        assert_eq!(Config::of(&[("TENANTRY_PLAN", "professional")]).retention(None).unwrap(), days(10));
+        let both = Config::of(&[("TENANTRY_PLAN", "free"), ("TENANTRY_RETENTION", "3d")]);
+        assert_eq!(both.retention(None).unwrap(), days(3));
+        assert_eq!(both.retention(days(2)).unwrap(), days(2));
+        let error = said(&Config::of(&[("TENANTRY_PLAN", "gold")]).retention(None).unwrap_err());
+        assert!(error.contains("TENANTRY_PLAN must be free, essentials"), "{error}");
+    }
+
+    #[test]
+    fn the_texts_of_defaults_are_what_holds() {
+        let config = Config::of(&[]);
+        assert_eq!(settings::DESTINATION.default, Some(DESTINATION_DEFAULT));
+        assert_eq!(settings::STREAMS_AT_ONCE.default, Some(&*STREAMS_AT_ONCE_DEFAULT.to_string()));
+        assert_eq!(settings::CONFIG.default, Some(FILE));
+        assert_eq!(config.shown(&settings::DOMAIN).unwrap(), None);
+        let said = |setting: &Setting| Config::of(&[(setting.name(), setting.default.unwrap())]);
+        assert_eq!(said(&settings::LEAVE).leave().unwrap(), Some(LEAVE));
+        let every = |setting| said(setting).duration(setting).unwrap();
+        assert_eq!(every(&settings::FULL_EVERY), Some(FULL_EVERY));
+        assert_eq!(every(&settings::UNTOLD_EVERY), Some(UNTOLD_EVERY));
+    }
+
+    #[test]
+    fn settings_are_shown_with_their_origin_and_secrets_are_not() {
+        let config = Config::of(&[("AUTH0_CLIENT_SECRET", "canary"), ("AUTH0_DOMAIN", "acme.eu.auth0.com")]);
+        let shown = |setting| config.shown(setting).unwrap().unwrap();
+        assert_eq!(shown(&settings::CLIENT_SECRET).0, "***");
+        let (value, origin) = shown(&settings::DOMAIN);
+        assert_eq!((&*value, &*origin.to_string()), ("acme.eu.auth0.com", "variable AUTH0_DOMAIN"));
+        assert_eq!(shown(&settings::LEAVE), ("20%".to_owned(), Origin::Default));
+        let file = Config::of(&[("AUTH0_CLIENT_SECRET_FILE", "/run/secret")]);
+        assert_eq!(file.shown(&settings::CLIENT_SECRET).unwrap().unwrap().0, "/run/secret");
     }
 
     #[test]

@@ -18,6 +18,8 @@ pub(crate) struct Setting {
     pub(crate) kind: Kind,
     /// What it means.
     pub(crate) about: &'static str,
+    /// What holds where nothing is said, as text; `None` where nothing does.
+    pub(crate) default: Option<&'static str>,
 }
 
 /// What a setting's value is.
@@ -38,6 +40,7 @@ pub(crate) const DOMAIN: Setting = Setting {
     key: Some("tenant.domain"),
     kind: Kind::Text,
     about: "canonical domain of the tenant, such as acme.eu.auth0.com",
+    default: None,
 };
 
 pub(crate) const CLIENT_ID: Setting = Setting {
@@ -45,6 +48,7 @@ pub(crate) const CLIENT_ID: Setting = Setting {
     key: Some("tenant.client_id"),
     kind: Kind::Text,
     about: "client id of the machine-to-machine application that reads the tenant",
+    default: None,
 };
 
 pub(crate) const CLIENT_SECRET: Setting = Setting {
@@ -52,6 +56,7 @@ pub(crate) const CLIENT_SECRET: Setting = Setting {
     key: Some("tenant.client_secret_file"),
     kind: Kind::Secret,
     about: "its client secret",
+    default: None,
 };
 
 pub(crate) const PRIVATE_KEY_PATH: Setting = Setting {
@@ -59,6 +64,7 @@ pub(crate) const PRIVATE_KEY_PATH: Setting = Setting {
     key: Some("tenant.private_key_file"),
     kind: Kind::SecretPath,
     about: "instead of a client secret: file with the private key (PEM) that signs client assertions",
+    default: None,
 };
 
 pub(crate) const PRIVATE_KEY: Setting = Setting {
@@ -66,13 +72,15 @@ pub(crate) const PRIVATE_KEY: Setting = Setting {
     key: None,
     kind: Kind::Secret,
     about: "the same as text",
+    default: None,
 };
 
 pub(crate) const KEY_ALGORITHM: Setting = Setting {
     variables: &["AUTH0_CLIENT_SIGNING_ALGORITHM", "AUTH0_CLIENT_ASSERTION_SIGNING_ALG"],
     key: Some("tenant.private_key_algorithm"),
     kind: Kind::Text,
-    about: "how that key signs: RS256 (the default), RS384 or PS256",
+    about: "how that key signs: RS256, RS384 or PS256",
+    default: Some("RS256"),
 };
 
 pub(crate) const KEY_ID: Setting = Setting {
@@ -80,6 +88,7 @@ pub(crate) const KEY_ID: Setting = Setting {
     key: Some("tenant.private_key_id"),
     kind: Kind::Text,
     about: "id of that key, where the application has several",
+    default: None,
 };
 
 pub(crate) const ACCESS_TOKEN: Setting = Setting {
@@ -87,6 +96,7 @@ pub(crate) const ACCESS_TOKEN: Setting = Setting {
     key: Some("tenant.access_token_file"),
     kind: Kind::Secret,
     about: "a Management API token to use as it is, until it expires; goes before the other credentials",
+    default: None,
 };
 
 pub(crate) const AUDIENCE: Setting = Setting {
@@ -94,6 +104,23 @@ pub(crate) const AUDIENCE: Setting = Setting {
     key: Some("tenant.audience"),
     kind: Kind::Text,
     about: "audience of the token, where it is not https://DOMAIN/api/v2/",
+    default: None,
+};
+
+pub(crate) const PLAN: Setting = Setting {
+    variables: &["TENANTRY_PLAN"],
+    key: Some("tenant.plan"),
+    kind: Kind::Text,
+    about: "the tenant's plan, which decides for how long it keeps log events: free, essentials, professional or enterprise",
+    default: None,
+};
+
+pub(crate) const RETENTION: Setting = Setting {
+    variables: &["TENANTRY_RETENTION"],
+    key: Some("tenant.retention"),
+    kind: Kind::Text,
+    about: "how long the tenant keeps log events, where the plan does not tell, such as 10d",
+    default: None,
 };
 
 pub(crate) const DESTINATION: Setting = Setting {
@@ -101,6 +128,7 @@ pub(crate) const DESTINATION: Setting = Setting {
     key: Some("destination.url"),
     kind: Kind::Text,
     about: "where the tables are, as --destination",
+    default: Some("duckdb:tenantry.duckdb"),
 };
 
 pub(crate) const MEMORY_LIMIT: Setting = Setting {
@@ -108,13 +136,15 @@ pub(crate) const MEMORY_LIMIT: Setting = Setting {
     key: Some("destination.memory_limit"),
     kind: Kind::Text,
     about: "most memory that an embedded destination may take, such as 300MB",
+    default: None,
 };
 
 pub(crate) const COMMENTS: Setting = Setting {
     variables: &["TENANTRY_COMMENTS"],
     key: Some("destination.comments"),
     kind: Kind::Text,
-    about: "language of the comments on tables and columns: en (the default) or ja",
+    about: "language of the comments on tables and columns: en or ja",
+    default: Some("en"),
 };
 
 pub(crate) const SELECT: Setting = Setting {
@@ -122,6 +152,7 @@ pub(crate) const SELECT: Setting = Setting {
     key: Some("sync.select"),
     kind: Kind::Words,
     about: "tables to replicate, as --select",
+    default: None,
 };
 
 pub(crate) const EXCLUDE: Setting = Setting {
@@ -129,34 +160,39 @@ pub(crate) const EXCLUDE: Setting = Setting {
     key: Some("sync.exclude"),
     kind: Kind::Words,
     about: "tables to leave out, as --exclude",
+    default: None,
 };
 
 pub(crate) const STREAMS_AT_ONCE: Setting = Setting {
     variables: &["TENANTRY_STREAMS_AT_ONCE"],
     key: Some("sync.streams_at_once"),
     kind: Kind::Text,
-    about: "lists read at the same time, at most (default 4)",
+    about: "lists read at the same time, at most",
+    default: Some("4"),
 };
 
 pub(crate) const FULL_EVERY: Setting = Setting {
     variables: &["TENANTRY_FULL_EVERY"],
     key: Some("sync.full_every"),
     kind: Kind::Text,
-    about: "how long a run may follow the log before lists are read in full again, such as 12h (default 24h)",
+    about: "how long a run may follow the log before lists are read in full again, such as 12h",
+    default: Some("24h"),
 };
 
 pub(crate) const UNTOLD_EVERY: Setting = Setting {
     variables: &["TENANTRY_UNTOLD_EVERY"],
     key: Some("sync.untold_every"),
     kind: Kind::Text,
-    about: "the same for lists that change without a word in the log (default 1h)",
+    about: "the same for lists that change without a word in the log",
+    default: Some("1h"),
 };
 
 pub(crate) const LEAVE: Setting = Setting {
     variables: &["TENANTRY_LEAVE"],
     key: Some("sync.leave"),
     kind: Kind::Text,
-    about: "share of the tenant's rate limits to leave to others (default 20%)",
+    about: "share of the tenant's rate limits to leave to others",
+    default: Some("20%"),
 };
 
 pub(crate) const MAX_RPS: Setting = Setting {
@@ -164,6 +200,7 @@ pub(crate) const MAX_RPS: Setting = Setting {
     key: Some("sync.max_rps"),
     kind: Kind::Text,
     about: "requests a second, at most, whatever the tenant would allow",
+    default: None,
 };
 
 pub(crate) const CONFIG: Setting = Setting {
@@ -171,6 +208,7 @@ pub(crate) const CONFIG: Setting = Setting {
     key: None,
     kind: Kind::Text,
     about: "path of the project file, where it is not ./tenantry.toml",
+    default: Some("tenantry.toml"),
 };
 
 /// Every setting, in the order in which people meet them.
@@ -184,6 +222,8 @@ pub(crate) const SETTINGS: &[&Setting] = &[
     &KEY_ID,
     &ACCESS_TOKEN,
     &AUDIENCE,
+    &PLAN,
+    &RETENTION,
     &DESTINATION,
     &MEMORY_LIMIT,
     &COMMENTS,
@@ -211,6 +251,14 @@ impl Setting {
         direct.chain(self.variables.iter().filter_map(move |name| Some(format!("{name}{}", twins?))))
     }
 
+    /// What it means, and what holds where nothing is said.
+    pub(crate) fn about_with_default(&self) -> String {
+        match self.default {
+            Some(default) => format!("{} [default: {default}]", self.about),
+            None => self.about.to_owned(),
+        }
+    }
+
     /// The name to call it by: its first variable.
     pub(crate) const fn name(&self) -> &'static str {
         self.variables[0]
@@ -223,9 +271,10 @@ pub(crate) fn environment_help() -> String {
     let ours = SETTINGS.iter().map(|setting| {
         let twin = if setting.kind == Kind::Secret { "[_FILE]" } else { "" };
         let names: Vec<String> = setting.variables.iter().map(|name| format!("{name}{twin}")).collect();
-        (names.join(", "), setting.about)
+        (names.join(", "), setting.about_with_default())
     });
-    for (names, about) in ours.chain(CUSTOMS.iter().map(|(name, about)| ((*name).to_owned(), *about))) {
+    let customs = CUSTOMS.iter().map(|(name, about)| ((*name).to_owned(), (*about).to_owned()));
+    for (names, about) in ours.chain(customs) {
         let _ = writeln!(help, "  {names}\n          {about}");
     }
     help.push_str(
@@ -236,8 +285,8 @@ pub(crate) fn environment_help() -> String {
 }
 
 /// Keys of the project file with what they mean, for the documents.
-pub(crate) fn keys() -> impl Iterator<Item = (&'static str, &'static str)> {
-    SETTINGS.iter().filter_map(|setting| Some((setting.key?, setting.about)))
+pub(crate) fn keys() -> impl Iterator<Item = (&'static str, String)> {
+    SETTINGS.iter().filter_map(|setting| Some((setting.key?, setting.about_with_default())))
 }
 
 #[cfg(test)]

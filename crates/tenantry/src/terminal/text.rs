@@ -1,6 +1,7 @@
 //! Text as a terminal shows it: widths, numbers, times, and nothing that could steer the terminal.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use tenantry_replication::clock::{MICROS_PER_SECOND, Micros};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
@@ -68,6 +69,16 @@ pub(crate) fn counted(number: u64, noun: &str) -> String {
 /// `0.4 s`, `75 s`.
 pub(crate) fn seconds(seconds: f64) -> String {
     if seconds < 10.0 { format!("{seconds:.1} s") } else { format!("{seconds:.0} s") }
+}
+
+/// A length of time in its two largest units: `3 d 4 h`, `20 min`.
+pub(crate) fn duration(duration: Duration) -> String {
+    let minutes = duration.as_secs() / 60;
+    let units = [(minutes / 1_440, "d"), (minutes / 60 % 24, "h"), (minutes % 60, "min")];
+    let two = units.iter().skip_while(|(number, _)| *number == 0).take(2);
+    let shown: Vec<String> =
+        two.filter(|(number, _)| *number > 0).map(|(number, unit)| format!("{number} {unit}")).collect();
+    if shown.is_empty() { "less than a minute".to_owned() } else { shown.join(" ") }
 }
 
 const DAYS_PER_ERA: i64 = 146_097;

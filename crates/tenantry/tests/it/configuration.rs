@@ -139,3 +139,27 @@ fn secrets_are_in_no_output() {
         }
     }
 }
+
+#[test]
+fn the_configuration_is_shown_with_its_origin_and_without_secrets() {
+    let place = Place::new()
+        .with("AUTH0_DOMAIN", "acme.eu.auth0.com")
+        .with("AUTH0_CLIENT_SECRET", CANARY)
+        .with("AUTH0_ACCESS_TOKEN", CANARY);
+    place.write("tenantry.toml", "[tenant]\nclient_id = 'app'\n[sync]\nexclude = ['a', 'b']\n");
+    let shown = place.run(&["config", "show", "--origin"]).exits(0);
+    for line in [
+        ["tenant.domain", "acme.eu.auth0.com", "variable AUTH0_DOMAIN"],
+        ["tenant.client_id", "app", "tenantry.toml: tenant.client_id"],
+        ["tenant.client_secret_file", "***", "variable AUTH0_CLIENT_SECRET"],
+        ["sync.exclude", "a b", "tenantry.toml: sync.exclude"],
+        ["sync.leave", "20%", "default"],
+        ["sync.max_rps", "-", "not set"],
+    ] {
+        let is_it = |shown: &str| line.iter().all(|part| shown.contains(part));
+        assert!(shown.out.lines().any(is_it), "{line:?}: {}", shown.out);
+    }
+    let json = place.run(&["config", "show", "--json"]).exits(0);
+    assert_eq!(json.json()["settings"][0]["value"], "acme.eu.auth0.com");
+    assert!(!format!("{}{}{}", shown.out, json.out, json.err).contains(CANARY));
+}

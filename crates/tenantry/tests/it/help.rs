@@ -2,7 +2,8 @@
 
 use crate::harness::Place;
 
-const COMMANDS: [&str; 8] = ["demo", "sync", "check", "status", "tables", "schema", "sql", "simulate"];
+const COMMANDS: [&str; 9] =
+    ["demo", "sync", "check", "status", "tables", "schema", "sql", "config", "simulate"];
 
 #[test]
 fn short_help_of_the_program() {

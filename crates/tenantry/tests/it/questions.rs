@@ -105,7 +105,7 @@ fn a_destination_that_is_not_there_is_said_and_not_made() {
 #[test]
 fn status_tells_rows_and_freshness_of_every_table() {
     let text = filled().run(&["status"]).exits(0).out;
-    assert_eq!(text.lines().count(), 34, "{text}");
+    assert_eq!(text.lines().count(), 36, "a heading, 33 tables, and how far the log was read: {text}");
     assert!(text.lines().next().unwrap().starts_with("table "), "{text}");
     let json = filled().run(&["status", "--json"]).exits(0).json();
     let users = json["tables"].as_array().unwrap().iter().find(|row| row["table"] == "users").unwrap();
@@ -153,4 +153,22 @@ fn a_misspelt_table_is_suggested() {
     hint: did you mean `user_identities`?
     hint: `tenantry tables` lists all of them
     ");
+}
+
+#[test]
+fn status_tells_for_how_long_unread_events_are_kept() {
+    let safe = filled().run(&["status", "--retention", "9999999d"]).exits(0);
+    assert!(
+        safe.out.contains("; what came after is kept until ") && safe.out.contains(" left\n"),
+        "{}",
+        safe.out
+    );
+    assert!(!safe.err.contains("lost"), "{}", safe.err);
+    // The simulated tenant lives in the past.
+    let late = filled().run(&["status", "--retention", "1s", "--json"]).exits(0);
+    assert!(late.err.contains("log events may be lost already"), "{}", late.err);
+    assert_eq!(late.json()["log"]["retention_seconds"], 1);
+    assert!(late.json()["log"]["seconds_left"].as_i64().unwrap() < 0);
+    assert!(filled().run(&["status"]).exits(0).out.contains("TENANTRY_PLAN tells how long"));
+    assert!(filled().run(&["status", "--retention", "x"]).exits(2).err.contains("such as 12h"));
 }

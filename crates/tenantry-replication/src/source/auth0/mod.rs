@@ -44,9 +44,10 @@ use self::list::{FanOut, List, Walker};
 use self::logs::Logs;
 use super::{Access, Page, Pages, Read, Records, Source};
 use crate::catalog::{Replication, Stream};
-use crate::clock::{Clock, MICROS_PER_SECOND};
+use crate::clock::{Clock, MICROS_PER_SECOND, Micros};
 use crate::error::{SourceError, SourceErrorKind, SourceResult};
 use crate::json::{Json, Kind};
+use crate::state::Checkpoint;
 
 /// A tenant. Cheap to clone; clones share token, budget and count.
 #[derive(Clone)]
@@ -67,6 +68,15 @@ impl Auth0 {
                 .caused_by(error)
         })?;
         Ok(Self::new(settings, transport, clock))
+    }
+}
+
+/// Up to when (microseconds UTC) a checkpoint says that the log was read: nothing older can be missing but by a gap on record. `None` for
+/// checkpoints of other streams.
+pub fn read_until(checkpoint: &Checkpoint) -> Option<Micros> {
+    match checkpoint {
+        Checkpoint::Log { log_id, newest } => log_id::time_of(log_id).max(*newest),
+        Checkpoint::Full { .. } | Checkpoint::Daily { .. } => None,
     }
 }
 
