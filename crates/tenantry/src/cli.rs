@@ -7,7 +7,7 @@ use clap::builder::styling::AnsiColor;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use tenantry_replication::catalog::schema::Language;
 
-use crate::commands::{check, config, demo, reference, schema, simulate, sql, status, sync, tables};
+use crate::commands::{check, config, demo, reference, run, schema, simulate, sql, status, sync, tables};
 use crate::config::settings;
 use crate::error::Exit;
 
@@ -32,6 +32,7 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     Demo(demo::DemoArgs),
     Sync(sync::SyncArgs),
+    Run(run::RunArgs),
     Check(check::CheckArgs),
     Status(status::StatusArgs),
     Tables(tables::TablesArgs),
@@ -48,6 +49,7 @@ impl Command {
         match self {
             Self::Demo(args) => args.json,
             Self::Sync(args) => args.json,
+            Self::Run(args) => args.json,
             Self::Check(args) => args.json,
             Self::Status(args) => args.json,
             Self::Tables(args) => args.json,

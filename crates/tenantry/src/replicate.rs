@@ -1,6 +1,6 @@
 //! One run of the engine with a terminal in front of it: progress, signals, and the report.
 //!
-//! `sync` and `demo` share it; neither the engine nor the edges know of it.
+//! `sync`, `run` and `demo` share it; neither the engine nor the edges know of it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use tenantry_replication::clock::{Clock, Micros};
 use tenantry_replication::destination::Destination;
 use tenantry_replication::source::Source;
 use tenantry_replication::state::RunRecord;
-use tenantry_replication::sync::{Edges, Options, Report, sync};
+use tenantry_replication::sync::{Edges, Event, Observer, Options, Report, sync};
 
 use crate::error::{CommandError, Exit};
 use crate::signals::Signals;
@@ -28,6 +28,15 @@ pub(crate) struct Ends {
     pub(crate) source: Arc<dyn Source>,
     pub(crate) destination: Arc<dyn Destination>,
     pub(crate) clock: Arc<dyn Clock>,
+    /// Whether somebody watches how far it is.
+    pub(crate) watched: bool,
+}
+
+/// Shows nothing.
+struct Unwatched;
+
+impl Observer for Unwatched {
+    fn event(&self, _: &Event) {}
 }
 
 /// Runs the engine until it is done or a signal comes.
@@ -38,12 +47,12 @@ pub(crate) async fn replicate(ends: &Ends, options: &Options) -> Result<Report, 
         source: Arc::clone(&ends.source),
         destination: Arc::clone(&ends.destination),
         clock: Arc::clone(&ends.clock),
-        observer: Arc::clone(&progress) as _,
+        observer: if ends.watched { Arc::clone(&progress) as _ } else { Arc::new(Unwatched) },
     };
     let started_at = ends.clock.now();
     let say_if_slow = async {
         ends.clock.sleep(SILENCE).await;
-        if progress.is_silent() {
+        if ends.watched && progress.is_silent() {
             terminal::message("still waiting for the tenant's first answer");
         }
         std::future::pending::<()>().await;

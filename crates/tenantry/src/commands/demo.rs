@@ -66,7 +66,7 @@ pub(crate) async fn run(args: &DemoArgs) -> CommandResult {
     let credentials =
         Credentials::ClientSecret { client_id: CLIENT_ID.to_owned(), secret: Secret::new(CLIENT_SECRET) };
     let source = wiring::connect(Settings::new(domain, credentials), Arc::clone(&clock) as _)?;
-    let ends = Ends { source, destination: Arc::clone(&destination), clock };
+    let ends = Ends { source, destination: Arc::clone(&destination), clock, watched: true };
     let options = Options {
         // Not the address: its port is another one each time.
         tenant: "demo".to_owned(),

@@ -4,6 +4,7 @@ pub(crate) mod check;
 pub(crate) mod config;
 pub(crate) mod demo;
 pub(crate) mod reference;
+pub(crate) mod run;
 pub(crate) mod schema;
 pub(crate) mod simulate;
 pub(crate) mod sql;
@@ -25,6 +26,7 @@ pub(crate) fn run(command: &Command) -> CommandResult {
     match command {
         Command::Demo(args) => wait(demo::run(args)),
         Command::Sync(args) => wait(sync::run(args)),
+        Command::Run(args) => wait(run::run(args)),
         Command::Check(args) => wait(check::run(args)),
         Command::Status(args) => wait(status::run(args)),
         Command::Tables(args) => tables::run(args),

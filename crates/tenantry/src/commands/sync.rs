@@ -10,7 +10,7 @@ use tenantry_replication::sync::{FULL_EVERY, Options, Report, UNTOLD_EVERY};
 use crate::cli::DestinationArgs;
 use crate::clock::SystemClock;
 use crate::config::{Config, settings};
-use crate::error::CommandResult;
+use crate::error::{CommandError, CommandResult};
 use crate::replicate::{Ends, replicate};
 use crate::wiring::{self, Tenant};
 use crate::{report, selection, terminal};
@@ -45,32 +45,43 @@ pub(crate) async fn run(args: &SyncArgs) -> CommandResult {
     let config = Config::load()?;
     let clock = Arc::new(SystemClock::new());
     let tenant = wiring::tenant(&config, Arc::clone(&clock) as _)?;
-    let options = Options {
-        tenant: tenant.name(),
-        tables: selection::tables(
-            &CATALOG,
-            &config.words(&settings::SELECT, &args.select),
-            &config.words(&settings::EXCLUDE, &args.exclude),
-        )?,
-        full: args.full,
-        streams_at_once: config.streams_at_once()?,
-        full_every: config.duration(&settings::FULL_EVERY)?.unwrap_or(FULL_EVERY),
-        untold_every: config.duration(&settings::UNTOLD_EVERY)?.unwrap_or(UNTOLD_EVERY),
-    };
+    let options = options(&config, &tenant, &args.select, &args.exclude, args.full)?;
     let url = config.destination(args.destination.destination.as_deref())?;
     let destination = wiring::destination(&config, &url, Access::Write).await?;
     if tenant.client_id.is_none() {
         // The engine takes a ready token as it is, and would find out about a bad one table by table.
         tenant.connect().await?;
     }
-    let ends = Ends { source: Arc::clone(&tenant.source), destination, clock };
+    let ends = Ends { source: Arc::clone(&tenant.source), destination, clock, watched: true };
     let report = replicate(&ends, &options).await?;
     show(&report, &tenant, args.json).await?;
     Ok(report::exit(&report))
 }
 
+/// What a run is asked to do, by flags and configuration.
+pub(super) fn options(
+    config: &Config,
+    tenant: &Tenant,
+    select: &[String],
+    exclude: &[String],
+    full: bool,
+) -> Result<Options, CommandError> {
+    Ok(Options {
+        tenant: tenant.name(),
+        tables: selection::tables(
+            &CATALOG,
+            &config.words(&settings::SELECT, select),
+            &config.words(&settings::EXCLUDE, exclude),
+        )?,
+        full,
+        streams_at_once: config.streams_at_once()?,
+        full_every: config.duration(&settings::FULL_EVERY)?.unwrap_or(FULL_EVERY),
+        untold_every: config.duration(&settings::UNTOLD_EVERY)?.unwrap_or(UNTOLD_EVERY),
+    })
+}
+
 /// The report on stdout, what needs a look on stderr.
-async fn show(report: &Report, tenant: &Tenant, json: bool) -> Result<(), crate::error::CommandError> {
+async fn show(report: &Report, tenant: &Tenant, json: bool) -> Result<(), CommandError> {
     if json {
         terminal::print_json(&report::to_json(report))?;
     } else {

@@ -203,6 +203,30 @@ pub(crate) const MAX_RPS: Setting = Setting {
     default: None,
 };
 
+pub(crate) const LOGS_EVERY: Setting = Setting {
+    variables: &["TENANTRY_LOGS_EVERY"],
+    key: Some("run.logs_every"),
+    kind: Kind::Text,
+    about: "how often `tenantry run` reads the log",
+    default: Some("1m"),
+};
+
+pub(crate) const USERS_EVERY: Setting = Setting {
+    variables: &["TENANTRY_USERS_EVERY"],
+    key: Some("run.users_every"),
+    kind: Kind::Text,
+    about: "how often `tenantry run` looks for changed users",
+    default: Some("5m"),
+};
+
+pub(crate) const OTHERS_EVERY: Setting = Setting {
+    variables: &["TENANTRY_OTHERS_EVERY"],
+    key: Some("run.others_every"),
+    kind: Kind::Text,
+    about: "how often `tenantry run` brings all other tables up to date",
+    default: Some("1h"),
+};
+
 pub(crate) const CONFIG: Setting = Setting {
     variables: &["TENANTRY_CONFIG"],
     key: None,
@@ -234,6 +258,9 @@ pub(crate) const SETTINGS: &[&Setting] = &[
     &UNTOLD_EVERY,
     &LEAVE,
     &MAX_RPS,
+    &LOGS_EVERY,
+    &USERS_EVERY,
+    &OTHERS_EVERY,
     &CONFIG,
 ];
 

@@ -2,8 +2,8 @@
 
 use crate::harness::Place;
 
-const COMMANDS: [&str; 9] =
-    ["demo", "sync", "check", "status", "tables", "schema", "sql", "config", "simulate"];
+const COMMANDS: [&str; 10] =
+    ["demo", "sync", "run", "check", "status", "tables", "schema", "sql", "config", "simulate"];
 
 #[test]
 fn short_help_of_the_program() {

@@ -42,6 +42,36 @@ fn a_run_that_is_told_to_stop_ends_soon_and_can_be_repeated() {
 }
 
 #[test]
+fn a_service_syncs_on_its_intervals_lets_others_read_between_and_ends_cleanly() {
+    let tenant = Tenant::small();
+    let place = Place::of(&tenant)
+        .with("TENANTRY_LOGS_EVERY", "2s")
+        .with("TENANTRY_USERS_EVERY", "4s")
+        .with("TENANTRY_OTHERS_EVERY", "1h");
+    let mut command = place.command(&["run", "--json"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut next = || -> serde_json::Value { serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap() };
+    let tables = |report: &serde_json::Value| report["tables"].as_array().unwrap().len();
+    let first = next();
+    assert_eq!((&first["outcome"], tables(&first)), (&"done".into(), 33));
+    let status = place.run(&["status", "--json"]).exits(0).json();
+    assert_eq!(status["tables"].as_array().unwrap().len(), 33);
+    let [second, third] = [next(), next()];
+    assert_eq!([tables(&second), tables(&third)], [2, 5], "the log alone, then users as well");
+    send("-TERM", &child);
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn a_service_that_can_never_work_ends_at_once() {
+    let tenant = Tenant::small();
+    let place = Place::of(&tenant).with("AUTH0_CLIENT_SECRET", "wrong");
+    place.run(&["run"]).exits(3);
+    Place::new().run(&["run"]).exits(2);
+}
+
+#[test]
 fn a_simulated_tenant_serves_until_it_is_told_to_stop() {
     let place = Place::new();
     let mut command =

@@ -1,0 +1,240 @@
+//! `tenantry run`: keeps the tables up to date, sync after sync, until it is told to stop.
+//!
+//! Only keeps time: what a sync does is the engine's. The destination is open during a sync alone, so that readers get their turn.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+use tenantry_destinations::Access;
+use tenantry_replication::catalog::{CATALOG, Replication};
+use tenantry_replication::clock::Clock;
+use tenantry_replication::sync::{Options, Report};
+use tokio::sync::watch;
+
+use crate::cli::DestinationArgs;
+use crate::clock::SystemClock;
+use crate::config::{Config, settings};
+use crate::error::{CommandError, CommandResult, Exit};
+use crate::replicate::{Ends, replicate};
+use crate::signals::Signals;
+use crate::terminal::text;
+use crate::wiring::{self, Tenant};
+use crate::{report, terminal};
+
+/// How often the log is read.
+const LOGS_EVERY: Duration = Duration::from_mins(1);
+/// How often changed users are looked for.
+const USERS_EVERY: Duration = Duration::from_mins(5);
+/// How often all other tables are brought up to date.
+const OTHERS_EVERY: Duration = Duration::from_hours(1);
+/// Shortest interval: a sync has to fit in.
+const EVERY_MIN: Duration = Duration::from_secs(1);
+
+/// Keep the tables up to date, sync after sync, until told to stop
+///
+/// Reads the log each minute, looks for changed users each 5, brings the rest up to date each hour, and reads everything in full once a day;
+/// the intervals are settings. A sync that fails is tried again when the next is due. Between syncs the destination is closed, so that
+/// others can read it. SIGINT and SIGTERM end it cleanly.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  tenantry run\n  TENANTRY_LOGS_EVERY=15s tenantry run --select logs 'user*'"
+)]
+pub(crate) struct RunArgs {
+    #[command(flatten)]
+    destination: DestinationArgs,
+    /// Tables to replicate: names with * and ?, tag:WORD or scope:SCOPE, + for relatives; several are a union [default: all]
+    #[arg(long, value_name = "SEL", num_args = 1..)]
+    select: Vec<String>,
+    /// Tables to leave as they are; wins over --select
+    #[arg(long, value_name = "SEL", num_args = 1..)]
+    exclude: Vec<String>,
+    /// Print one JSON object on one line for each sync
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+pub(crate) async fn run(args: &RunArgs) -> CommandResult {
+    let config = Config::load()?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let tenant = wiring::tenant(&config, Arc::clone(&clock))?;
+    let options = super::sync::options(&config, &tenant, &args.select, &args.exclude, false)?;
+    let url = config.destination(args.destination.destination.as_deref())?;
+    let mut schedule = Schedule::new(&options.tables, intervals(&config)?);
+    let mut asked_to_stop = asked_to_stop()?;
+    tenant.connect().await?;
+    let mut first = true;
+    loop {
+        let tables = schedule.take(clock.monotonic());
+        let options = Options { tables, ..options.clone() };
+        let outcome = sync(&config, &url, &tenant, &clock, &options).await;
+        match outcome {
+            Ok(report) => show(&report, args.json)?,
+            Err(error) if error.exit() == Exit::Interrupted => return Ok(Exit::Done),
+            Err(error) if first && is_hopeless(error.exit()) => return Err(error),
+            Err(error) => {
+                if args.json {
+                    terminal::print(&format!("{}\n", error.to_json()))?;
+                }
+                terminal::show_error(&error);
+            }
+        }
+        first = false;
+        let wait = schedule.next().saturating_sub(clock.monotonic());
+        tokio::select! {
+            _ = asked_to_stop.wait_for(|asked| *asked) => return Ok(Exit::Done),
+            () = clock.sleep(wait) => {}
+        }
+    }
+}
+
+/// Becomes true once a signal has come, whether during a sync or between two.
+fn asked_to_stop() -> Result<watch::Receiver<bool>, CommandError> {
+    let (tell, asked) = watch::channel(false);
+    let signals = Signals::listen()?;
+    tokio::spawn(async move {
+        signals.first().await;
+        // Nobody listens any more when the command has ended for another reason.
+        let _ = tell.send(true);
+    });
+    Ok(asked)
+}
+
+/// Whether trying again later will not help.
+fn is_hopeless(exit: Exit) -> bool {
+    matches!(exit, Exit::Usage | Exit::Credentials | Exit::Destination)
+}
+
+/// One sync, with the destination open no longer than it takes.
+async fn sync(
+    config: &Config,
+    url: &str,
+    tenant: &Tenant,
+    clock: &Arc<dyn Clock>,
+    options: &Options,
+) -> Result<Report, CommandError> {
+    let destination = wiring::destination(config, url, Access::Write).await?;
+    let (source, clock) = (Arc::clone(&tenant.source), Arc::clone(clock));
+    replicate(&Ends { source, destination, clock, watched: false }, options).await
+}
+
+fn show(report: &Report, json: bool) -> Result<(), CommandError> {
+    if json {
+        terminal::print(&format!("{}\n", report::to_json(report)))?;
+    }
+    let now = text::rfc3339(SystemClock::new().now());
+    terminal::message(&format!("{now} {}: {}", report::exit(report).word(), report::summary(report)));
+    for warning in report::warnings(report) {
+        terminal::warn(&warning);
+    }
+    Ok(())
+}
+
+/// How often the log, users and all others are read.
+fn intervals(config: &Config) -> Result<[Duration; 3], CommandError> {
+    let every = |setting, default| -> Result<Duration, CommandError> {
+        Ok(config.duration(setting)?.unwrap_or(default).max(EVERY_MIN))
+    };
+    Ok([
+        every(&settings::LOGS_EVERY, LOGS_EVERY)?,
+        every(&settings::USERS_EVERY, USERS_EVERY)?,
+        every(&settings::OTHERS_EVERY, OTHERS_EVERY)?,
+    ])
+}
+
+/// Which tables are due when. Times are those of a monotonic clock.
+#[derive(Debug)]
+struct Schedule {
+    groups: Vec<Group>,
+    /// The tables of the log: part of every sync, since it tells what changed in the others.
+    log: BTreeSet<&'static str>,
+}
+
+#[derive(Debug)]
+struct Group {
+    tables: BTreeSet<&'static str>,
+    every: Duration,
+    due: Duration,
+}
+
+impl Schedule {
+    /// Everything is due at once.
+    fn new(tables: &BTreeSet<&'static str>, [logs, users, others]: [Duration; 3]) -> Self {
+        let of = |wanted: fn(Replication) -> bool| -> BTreeSet<&'static str> {
+            let streams = CATALOG.streams.iter().filter(|stream| wanted(stream.replication));
+            let names = streams.flat_map(|stream| stream.tables).map(|table| table.name);
+            names.filter(|name| tables.contains(name)).collect()
+        };
+        let log = of(|kind| kind == Replication::Log);
+        let groups = [
+            (log.clone(), logs),
+            (of(|kind| kind == Replication::Export), users),
+            (of(|kind| !matches!(kind, Replication::Log | Replication::Export)), others),
+        ];
+        let groups = groups.into_iter().filter(|(tables, _)| !tables.is_empty());
+        let groups = groups.map(|(tables, every)| Group { tables, every, due: Duration::ZERO }).collect();
+        Self { groups, log }
+    }
+
+    /// Tables that are due at `now`. Times that were missed are not made up for.
+    fn take(&mut self, now: Duration) -> BTreeSet<&'static str> {
+        let mut tables = self.log.clone();
+        for group in self.groups.iter_mut().filter(|group| group.due <= now) {
+            tables.extend(&group.tables);
+            group.due = now + group.every;
+        }
+        tables
+    }
+
+    /// When the next tables are due.
+    fn next(&self) -> Duration {
+        self.groups.iter().map(|group| group.due).min().unwrap_or(Duration::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seconds(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    fn schedule() -> Schedule {
+        let all = CATALOG.tables().map(|table| table.name).collect();
+        Schedule::new(&all, [seconds(60), seconds(300), seconds(3_600)])
+    }
+
+    #[test]
+    fn everything_is_due_at_first_and_then_each_group_at_its_own_time() {
+        let mut schedule = schedule();
+        let all = schedule.take(seconds(0));
+        assert_eq!(all.len(), CATALOG.tables().count());
+        assert_eq!(schedule.next(), seconds(60));
+        let logs = schedule.take(seconds(60));
+        assert_eq!(logs, schedule.log);
+        let users = schedule.take(seconds(300));
+        assert!(users.len() > logs.len() && logs.is_subset(&users) && users.len() < all.len());
+        assert_eq!(schedule.take(seconds(3_600)).len(), all.len());
+    }
+
+    #[test]
+    fn missed_times_are_not_made_up_for() {
+        let mut schedule = schedule();
+        schedule.take(seconds(0));
+        schedule.take(seconds(1_000));
+        assert_eq!(schedule.next(), seconds(1_060));
+    }
+
+    #[test]
+    fn the_texts_of_defaults_are_what_holds() {
+        let said = |setting: &settings::Setting, holds| {
+            let config = Config::of(&[(setting.name(), setting.default.unwrap())]);
+            assert_eq!(config.duration(setting).unwrap(), Some(holds));
+        };
+        said(&settings::LOGS_EVERY, LOGS_EVERY);
+        said(&settings::USERS_EVERY, USERS_EVERY);
+        said(&settings::OTHERS_EVERY, OTHERS_EVERY);
+    }
+}
