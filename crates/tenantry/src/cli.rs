@@ -68,6 +68,17 @@ pub(crate) struct DestinationArgs {
     pub(crate) destination: Option<String>,
 }
 
+/// Which tables are meant.
+#[derive(Debug, Args)]
+pub(crate) struct SelectionArgs {
+    /// Tables to replicate: names with * and ?, tag:WORD or scope:SCOPE, + for relatives; several are a union [default: all]
+    #[arg(long, value_name = "SEL", num_args = 1..)]
+    pub(crate) select: Vec<String>,
+    /// Tables to leave as they are; wins over --select
+    #[arg(long, value_name = "SEL", num_args = 1..)]
+    pub(crate) exclude: Vec<String>,
+}
+
 /// The language of descriptions.
 #[derive(Debug, Args)]
 pub(crate) struct LanguageArgs {

@@ -2,8 +2,8 @@
 //!
 //! A selector is a table name with the globs `*` and `?`, `tag:WORD` or `scope:SCOPE`. With `+` behind it also takes the tables whose rows belong
 //! to the rows of those, with `+` before it those that they belong to; a number limits how far it goes (`1+users`, `users+1`). Several are
-//! a union, exclusions come last. A child table can be selected without its parent. A selector that fits no table is an error: it is a misspelling, and leaving something out
-//! by accident is worse than asking.
+//! a union, exclusions come last. A child table can be selected without its parent. A selector that fits no table is an error: it is a
+//! misspelling, and leaving something out by accident is worse than asking.
 
 use std::collections::BTreeSet;
 
@@ -68,20 +68,21 @@ fn matches(catalog: &'static Catalog, selectors: &[String]) -> Result<BTreeSet<&
         if fitting.is_empty() {
             return Err(nothing_fits(catalog, word, selector));
         }
+        let below = |table: &'static str| {
+            let all = catalog.tables().map(|child| child.name);
+            all.filter(move |child| belongs_to(catalog, child) == Some(table))
+        };
         found.extend(reached(fitting.clone(), selector.above, |table| belongs_to(catalog, table)));
-        found.extend(reached(fitting, selector.below, |table| {
-            let below = catalog.tables().map(|child| child.name);
-            below.filter(|child| belongs_to(catalog, child).contains(&table)).collect()
-        }));
+        found.extend(reached(fitting, selector.below, below));
     }
     Ok(found)
 }
 
 /// The tables, and those that so many steps lead to.
-fn reached(
+fn reached<T: IntoIterator<Item = &'static str>>(
     tables: Vec<&'static str>,
     steps: usize,
-    step: impl Fn(&'static str) -> Vec<&'static str>,
+    step: impl Fn(&'static str) -> T,
 ) -> BTreeSet<&'static str> {
     let mut found: BTreeSet<_> = tables.iter().copied().collect();
     let mut edge = tables;
@@ -94,14 +95,13 @@ fn reached(
     found
 }
 
-/// The tables whose rows a table's rows are part of: a child's root, and the root of the stream that a fan-out goes over.
-fn belongs_to(catalog: &'static Catalog, table: &str) -> Vec<&'static str> {
-    let Some(stream) = catalog.stream_of(table) else { return Vec::new() };
+/// The table whose rows a table's rows are part of: a child's root, or the root of the stream that a fan-out goes over.
+fn belongs_to(catalog: &'static Catalog, table: &str) -> Option<&'static str> {
+    let stream = catalog.stream_of(table)?;
     if stream.root().name != table {
-        return vec![stream.root().name];
+        return Some(stream.root().name);
     }
-    let parent = stream.parent.as_ref().and_then(|parent| catalog.stream(parent.stream));
-    parent.map(|parent| parent.root().name).into_iter().collect()
+    Some(catalog.stream(stream.parent.as_ref()?.stream)?.root().name)
 }
 
 /// Splits off what `+` says: the steps up, the selector itself, the steps down.

@@ -9,11 +9,11 @@ use std::time::Duration;
 use clap::Args;
 use tenantry_destinations::Access;
 use tenantry_replication::catalog::{CATALOG, Replication};
-use tenantry_replication::clock::Clock;
+use tenantry_replication::clock::{Clock, Micros};
 use tenantry_replication::sync::{Options, Report};
 use tokio::sync::watch;
 
-use crate::cli::DestinationArgs;
+use crate::cli::{DestinationArgs, SelectionArgs};
 use crate::clock::SystemClock;
 use crate::config::{Config, settings};
 use crate::error::{CommandError, CommandResult, Exit};
@@ -23,12 +23,6 @@ use crate::terminal::text;
 use crate::wiring::{self, Tenant};
 use crate::{report, terminal};
 
-/// How often the log is read.
-const LOGS_EVERY: Duration = Duration::from_mins(1);
-/// How often changed users are looked for.
-const USERS_EVERY: Duration = Duration::from_mins(5);
-/// How often all other tables are brought up to date.
-const OTHERS_EVERY: Duration = Duration::from_hours(1);
 /// Shortest interval: a sync has to fit in.
 const EVERY_MIN: Duration = Duration::from_secs(1);
 
@@ -44,12 +38,8 @@ const EVERY_MIN: Duration = Duration::from_secs(1);
 pub(crate) struct RunArgs {
     #[command(flatten)]
     destination: DestinationArgs,
-    /// Tables to replicate: names with * and ?, tag:WORD or scope:SCOPE, + for relatives; several are a union [default: all]
-    #[arg(long, value_name = "SEL", num_args = 1..)]
-    select: Vec<String>,
-    /// Tables to leave as they are; wins over --select
-    #[arg(long, value_name = "SEL", num_args = 1..)]
-    exclude: Vec<String>,
+    #[command(flatten)]
+    selection: SelectionArgs,
     /// Print one JSON object on one line for each sync
     #[arg(long)]
     pub(crate) json: bool,
@@ -59,7 +49,7 @@ pub(crate) async fn run(args: &RunArgs) -> CommandResult {
     let config = Config::load()?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let tenant = wiring::tenant(&config, Arc::clone(&clock))?;
-    let options = super::sync::options(&config, &tenant, &args.select, &args.exclude, false)?;
+    let options = super::sync::options(&config, &tenant, &args.selection, false)?;
     let url = config.destination(args.destination.destination.as_deref())?;
     let mut schedule = Schedule::new(&options.tables, intervals(&config)?);
     let mut asked_to_stop = asked_to_stop()?;
@@ -70,7 +60,7 @@ pub(crate) async fn run(args: &RunArgs) -> CommandResult {
         let options = Options { tables, ..options.clone() };
         let outcome = sync(&config, &url, &tenant, &clock, &options).await;
         match outcome {
-            Ok(report) => show(&report, args.json)?,
+            Ok(report) => show(&report, clock.now(), args.json)?,
             Err(error) if error.exit() == Exit::Interrupted => return Ok(Exit::Done),
             Err(error) if first && is_hopeless(error.exit()) => return Err(error),
             Err(error) => {
@@ -119,11 +109,12 @@ async fn sync(
     replicate(&Ends { source, destination, clock, watched: false }, options).await
 }
 
-fn show(report: &Report, json: bool) -> Result<(), CommandError> {
+/// The report in one line, with the time at which it came.
+fn show(report: &Report, now: Micros, json: bool) -> Result<(), CommandError> {
     if json {
         terminal::print(&format!("{}\n", report::to_json(report)))?;
     }
-    let now = text::rfc3339(SystemClock::new().now());
+    let now = text::rfc3339(now);
     terminal::message(&format!("{now} {}: {}", report::exit(report).word(), report::summary(report)));
     for warning in report::warnings(report) {
         terminal::warn(&warning);
@@ -133,14 +124,8 @@ fn show(report: &Report, json: bool) -> Result<(), CommandError> {
 
 /// How often the log, users and all others are read.
 fn intervals(config: &Config) -> Result<[Duration; 3], CommandError> {
-    let every = |setting, default| -> Result<Duration, CommandError> {
-        Ok(config.duration(setting)?.unwrap_or(default).max(EVERY_MIN))
-    };
-    Ok([
-        every(&settings::LOGS_EVERY, LOGS_EVERY)?,
-        every(&settings::USERS_EVERY, USERS_EVERY)?,
-        every(&settings::OTHERS_EVERY, OTHERS_EVERY)?,
-    ])
+    let every = |setting| config.every(setting).map(|every| every.max(EVERY_MIN));
+    Ok([every(&settings::LOGS_EVERY)?, every(&settings::USERS_EVERY)?, every(&settings::OTHERS_EVERY)?])
 }
 
 /// Which tables are due when. Times are those of a monotonic clock.
@@ -228,13 +213,9 @@ mod tests {
     }
 
     #[test]
-    fn the_texts_of_defaults_are_what_holds() {
-        let said = |setting: &settings::Setting, holds| {
-            let config = Config::of(&[(setting.name(), setting.default.unwrap())]);
-            assert_eq!(config.duration(setting).unwrap(), Some(holds));
-        };
-        said(&settings::LOGS_EVERY, LOGS_EVERY);
-        said(&settings::USERS_EVERY, USERS_EVERY);
-        said(&settings::OTHERS_EVERY, OTHERS_EVERY);
+    fn the_log_is_read_each_minute_users_each_five_and_the_rest_each_hour_unless_something_else_is_said() {
+        assert_eq!(intervals(&Config::of(&[])).unwrap(), [60, 300, 3_600].map(seconds));
+        let said = Config::of(&[("TENANTRY_LOGS_EVERY", "0s"), ("TENANTRY_USERS_EVERY", "2h")]);
+        assert_eq!(intervals(&said).unwrap(), [1, 7_200, 3_600].map(seconds));
     }
 }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use clap::Args;
 use tenantry_destinations::Access;
 use tenantry_replication::catalog::CATALOG;
-use tenantry_replication::sync::{FULL_EVERY, Options, Report, UNTOLD_EVERY};
+use tenantry_replication::sync::{Options, Report};
 
-use crate::cli::DestinationArgs;
+use crate::cli::{DestinationArgs, SelectionArgs};
 use crate::clock::SystemClock;
 use crate::config::{Config, settings};
 use crate::error::{CommandError, CommandResult};
@@ -27,12 +27,8 @@ use crate::{report, selection, terminal};
 pub(crate) struct SyncArgs {
     #[command(flatten)]
     pub(crate) destination: DestinationArgs,
-    /// Tables to replicate: names with * and ?, tag:WORD or scope:SCOPE, + for relatives; several are a union [default: all]
-    #[arg(long, value_name = "SEL", num_args = 1..)]
-    select: Vec<String>,
-    /// Tables to leave as they are; wins over --select
-    #[arg(long, value_name = "SEL", num_args = 1..)]
-    exclude: Vec<String>,
+    #[command(flatten)]
+    selection: SelectionArgs,
     /// Read everything again, as if no run had been before; nothing is dropped
     #[arg(long)]
     full: bool,
@@ -45,7 +41,7 @@ pub(crate) async fn run(args: &SyncArgs) -> CommandResult {
     let config = Config::load()?;
     let clock = Arc::new(SystemClock::new());
     let tenant = wiring::tenant(&config, Arc::clone(&clock) as _)?;
-    let options = options(&config, &tenant, &args.select, &args.exclude, args.full)?;
+    let options = options(&config, &tenant, &args.selection, args.full)?;
     let url = config.destination(args.destination.destination.as_deref())?;
     let destination = wiring::destination(&config, &url, Access::Write).await?;
     if tenant.client_id.is_none() {
@@ -62,21 +58,20 @@ pub(crate) async fn run(args: &SyncArgs) -> CommandResult {
 pub(super) fn options(
     config: &Config,
     tenant: &Tenant,
-    select: &[String],
-    exclude: &[String],
+    selection: &SelectionArgs,
     full: bool,
 ) -> Result<Options, CommandError> {
     Ok(Options {
         tenant: tenant.name(),
         tables: selection::tables(
             &CATALOG,
-            &config.words(&settings::SELECT, select),
-            &config.words(&settings::EXCLUDE, exclude),
+            &config.words(&settings::SELECT, &selection.select),
+            &config.words(&settings::EXCLUDE, &selection.exclude),
         )?,
         full,
         streams_at_once: config.streams_at_once()?,
-        full_every: config.duration(&settings::FULL_EVERY)?.unwrap_or(FULL_EVERY),
-        untold_every: config.duration(&settings::UNTOLD_EVERY)?.unwrap_or(UNTOLD_EVERY),
+        full_every: config.every(&settings::FULL_EVERY)?,
+        untold_every: config.every(&settings::UNTOLD_EVERY)?,
     })
 }
 

@@ -20,10 +20,6 @@ use settings::{FILE, Kind, SETTINGS, Setting};
 use crate::error::CommandError;
 use crate::terminal;
 
-/// Where the tables are unless something else is said.
-pub(crate) const DESTINATION_DEFAULT: &str = "duckdb:tenantry.duckdb";
-/// Lists read at the same time unless something else is said.
-pub(crate) const STREAMS_AT_ONCE_DEFAULT: usize = 4;
 /// Lists that may be read at the same time, at most.
 const STREAMS_AT_ONCE_MAX: usize = 64;
 /// Days for which each plan keeps log events, as Auth0 documents it.
@@ -61,6 +57,13 @@ pub(crate) enum Origin {
     File(PathBuf, &'static str),
     /// Nobody.
     Default,
+}
+
+impl Origin {
+    /// Whether what stands here is a secret itself, and not the path of a file with one.
+    fn tells_secret(&self, setting: &Setting) -> bool {
+        matches!(self, Self::Variable(name) if setting.kind == Kind::Secret && setting.variables.contains(&name.as_str()))
+    }
 }
 
 impl fmt::Display for Origin {
@@ -108,13 +111,18 @@ impl Config {
 
     /// What a setting is at the moment and who said so, for people to look at: secrets are hidden. `None` where nothing holds.
     pub(crate) fn shown(&self, setting: &Setting) -> Result<Option<(String, Origin)>, CommandError> {
-        let hidden = |name: &str, value: String| match setting.kind {
+        Ok(self.said(setting)?.map(|(value, origin)| {
             // The path of a file is no secret, what stands in it is.
-            Kind::Secret if setting.variables.contains(&name) => "***".to_owned(),
-            Kind::Secret | Kind::SecretPath | Kind::Text | Kind::Words => value,
-        };
+            let value = if origin.tells_secret(setting) { "***".to_owned() } else { value };
+            (value, origin)
+        }))
+    }
+
+    /// What a setting is and who said so: a variable, the project file, or nobody where it has a default. Words are joined by blanks; of a
+    /// secret it is what the origin holds, the secret itself or the path of its file.
+    fn said(&self, setting: &Setting) -> Result<Option<(String, Origin)>, CommandError> {
         if let Some((name, value)) = self.one(setting.all_variables())? {
-            return Ok(Some((hidden(&name, value), Origin::Variable(name))));
+            return Ok(Some((value, Origin::Variable(name))));
         }
         if let (Some(words), Some(key), Some(path)) = (self.file.get(setting), setting.key, self.path()) {
             return Ok(Some((words.join(" "), Origin::File(path.to_owned(), key))));
@@ -127,7 +135,7 @@ impl Config {
         if let Some(url) = flag {
             return Ok(url.to_owned());
         }
-        Ok(self.text(&settings::DESTINATION)?.unwrap_or_else(|| DESTINATION_DEFAULT.to_owned()))
+        held(&settings::DESTINATION, self.text(&settings::DESTINATION)?)
     }
 
     /// Selectors of tables: the flags where there are any.
@@ -148,7 +156,7 @@ impl Config {
         let number = self.number(&settings::STREAMS_AT_ONCE, &wanted, |text| {
             text.parse().ok().filter(|number| (1..=STREAMS_AT_ONCE_MAX).contains(number))
         })?;
-        Ok(number.unwrap_or(STREAMS_AT_ONCE_DEFAULT))
+        held(&settings::STREAMS_AT_ONCE, number)
     }
 
     /// Share of each rate limit to leave to others: `20%` or `0.2`.
@@ -162,8 +170,13 @@ impl Config {
         })
     }
 
+    /// A length of time that always holds: the setting has a default.
+    pub(crate) fn every(&self, setting: &Setting) -> Result<Duration, CommandError> {
+        held(setting, self.duration(setting)?)
+    }
+
     /// A length of time.
-    pub(crate) fn duration(&self, setting: &Setting) -> Result<Option<Duration>, CommandError> {
+    fn duration(&self, setting: &Setting) -> Result<Option<Duration>, CommandError> {
         self.number(setting, DURATION, duration)
     }
 
@@ -204,22 +217,17 @@ impl Config {
 
     /// A setting that is text.
     pub(crate) fn text(&self, setting: &Setting) -> Result<Option<String>, CommandError> {
-        let from_environment = self.one(setting.variables.iter().map(|name| (*name).to_owned()))?;
-        Ok(from_environment
-            .map(|(_, value)| value)
-            .or_else(|| self.file.get(setting).and_then(<[String]>::first).cloned()))
+        Ok(self.said(setting)?.map(|(value, _)| value))
     }
 
     /// A secret: from its variable, or from the file that a variable or the project file names. The file is read now.
     pub(crate) fn secret(&self, setting: &Setting) -> Result<Option<String>, CommandError> {
-        let Some((name, value)) = self.one(setting.all_variables())? else {
-            let path = self.file.get(setting).and_then(<[String]>::first);
-            return path.map(|path| read_secret(&self.file.resolve(path))).transpose();
-        };
-        if setting.kind == Kind::SecretPath || !setting.variables.contains(&name.as_str()) {
-            return read_secret(Path::new(&value)).map(Some);
+        match self.said(setting)? {
+            Some((value, origin)) if origin.tells_secret(setting) => Ok(Some(value.trim().to_owned())),
+            Some((path, Origin::Variable(_))) => read_secret(Path::new(&path)).map(Some),
+            Some((path, Origin::File(..))) => read_secret(&self.file.resolve(&path)).map(Some),
+            Some((_, Origin::Default)) | None => Ok(None),
         }
-        Ok(Some(value.trim().to_owned()))
     }
 
     /// The one variable of several that is set; two that say different things are an error.
@@ -245,6 +253,11 @@ impl Config {
         let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         Self { environment: Environment(variables.collect()), file: ProjectFile::default() }
     }
+}
+
+/// What holds of a setting that has a default.
+fn held<T>(setting: &Setting, value: Option<T>) -> Result<T, CommandError> {
+    value.ok_or_else(|| CommandError::usage(format!("{} is not set", setting.name())))
 }
 
 /// Reads a length of time: a whole number with `s`, `m`, `h` or `d`.
@@ -322,7 +335,7 @@ mod tests {
         assert_eq!(config.destination(None).unwrap(), "duckdb:a");
         assert_eq!(config.words(&settings::SELECT, &[]), ["x", "y"]);
         assert_eq!(config.words(&settings::SELECT, &["z".into()]), ["z"]);
-        assert_eq!(Config::of(&[]).destination(None).unwrap(), DESTINATION_DEFAULT);
+        assert_eq!(Config::of(&[]).destination(None).unwrap(), "duckdb:tenantry.duckdb");
     }
 
     #[test]
@@ -361,17 +374,14 @@ mod tests {
     }
 
     #[test]
-    fn the_texts_of_defaults_are_what_holds() {
+    fn defaults_hold_where_nothing_is_said_and_are_those_of_the_libraries() {
         let config = Config::of(&[]);
-        assert_eq!(settings::DESTINATION.default, Some(DESTINATION_DEFAULT));
-        assert_eq!(settings::STREAMS_AT_ONCE.default, Some(&*STREAMS_AT_ONCE_DEFAULT.to_string()));
         assert_eq!(settings::CONFIG.default, Some(FILE));
         assert_eq!(config.shown(&settings::DOMAIN).unwrap(), None);
-        let said = |setting: &Setting| Config::of(&[(setting.name(), setting.default.unwrap())]);
-        assert_eq!(said(&settings::LEAVE).leave().unwrap(), Some(LEAVE));
-        let every = |setting| said(setting).duration(setting).unwrap();
-        assert_eq!(every(&settings::FULL_EVERY), Some(FULL_EVERY));
-        assert_eq!(every(&settings::UNTOLD_EVERY), Some(UNTOLD_EVERY));
+        assert_eq!(config.leave().unwrap(), Some(LEAVE));
+        assert_eq!(config.every(&settings::FULL_EVERY).unwrap(), FULL_EVERY);
+        assert_eq!(config.every(&settings::UNTOLD_EVERY).unwrap(), UNTOLD_EVERY);
+        assert!(config.every(&settings::RETENTION).is_err(), "it has no default");
     }
 
     #[test]
@@ -394,7 +404,7 @@ mod tests {
 
     #[test]
     fn numbers_are_checked() {
-        assert_eq!(Config::of(&[]).streams_at_once().unwrap(), STREAMS_AT_ONCE_DEFAULT);
+        assert_eq!(Config::of(&[]).streams_at_once().unwrap(), 4);
         assert!(Config::of(&[("TENANTRY_STREAMS_AT_ONCE", "0")]).streams_at_once().is_err());
         assert_eq!(Config::of(&[("TENANTRY_STREAMS_AT_ONCE", "8")]).streams_at_once().unwrap(), 8);
         for (text, share) in
