@@ -2,11 +2,11 @@
 //!
 //! Works on what [`Merge::find`] left in temporary tables; writes to temporary tables alone.
 
-use tenantry_replication::destination::{Comparison, Differing, Key};
+use tenantry_replication::destination::{Comparison, Differing};
 
 use super::connection::{Attempt, Connection};
 use super::merge::{Found, HITS, Merge, SWEPT, count};
-use super::summary::key_texts;
+use super::summary::{key, key_text_columns, key_texts};
 
 /// The temporary table of rows that differ: kind, whether it was to be expected, key as texts `k0`, `k1`, ...
 const DIFFERENCES: &str = "temp.main.differences";
@@ -64,10 +64,9 @@ impl Merge<'_> {
 
     /// Fills [`DIFFERENCES`].
     fn gather(&self, connection: &mut Connection, found: &Found) -> Attempt<()> {
-        let columns: Vec<String> = (0..self.table.key.len()).map(|part| format!("k{part} VARCHAR")).collect();
         connection.run(&format!(
             "CREATE OR REPLACE TEMP TABLE differences (kind INTEGER, expected BOOLEAN, {})",
-            columns.join(", ")
+            key_text_columns(self.table)
         ))?;
         let (join, is_expected) = self.expectation();
         let key = key_texts(self.table, "r");
@@ -91,14 +90,12 @@ impl Merge<'_> {
         if rows == 0 {
             return Ok(Differing::default());
         }
-        let key: Vec<String> = (0..self.table.key.len()).map(|part| format!("k{part}")).collect();
-        let key = key.join(", ");
+        let parts: Vec<String> = (0..self.table.key.len()).map(|part| format!("k{part}")).collect();
+        let parts = parts.join(", ");
         let keys = connection.texts(&format!(
-            "SELECT {key} FROM {DIFFERENCES} WHERE {which} ORDER BY {key} LIMIT {keys_max}"
+            "SELECT {parts} FROM {DIFFERENCES} WHERE {which} ORDER BY {parts} LIMIT {keys_max}"
         ))?;
-        let texts =
-            |key: Vec<Option<String>>| key.into_iter().map(Option::unwrap_or_default).collect::<Key>();
-        Ok(Differing { rows: count(rows), keys: keys.into_iter().map(texts).collect() })
+        Ok(Differing { rows: count(rows), keys: keys.into_iter().map(key).collect() })
     }
 
     /// Rows `r` of each kind, as what stands after `FROM`.

@@ -13,8 +13,8 @@ use tenantry_replication::destination::{Commit, Compared, Key, Published, Scope}
 use super::connection::{Attempt, Connection, Failure, Place, quoted};
 use super::file::Memory;
 use super::merge::Merge;
-use super::stage::{Staged, drop_table};
-use super::summary::{key_texts, text_of};
+use super::stage::{Staged, drop_table, stage_values};
+use super::summary::{key_text_columns, key_texts, text_of};
 use super::{Names, STAGE, state};
 
 /// Publishes, and drops the staged tables whatever comes of it.
@@ -127,10 +127,9 @@ impl Publish<'_> {
 
     /// An empty staged table for keys of the stream's records.
     fn stage_no_keys(&mut self, name: &str) -> Attempt<Place> {
-        let parts = self.commit.stream.root().key.len();
         let place = self.aside(name);
-        let columns: Vec<String> = (0..parts).map(|part| format!("k{part} VARCHAR")).collect();
-        self.connection.run(&format!("CREATE OR REPLACE TABLE {place} ({})", columns.join(", ")))?;
+        let columns = key_text_columns(self.commit.stream.root());
+        self.connection.run(&format!("CREATE OR REPLACE TABLE {place} ({columns})"))?;
         Ok(place)
     }
 
@@ -165,10 +164,7 @@ impl Publish<'_> {
         let keys = key_texts(root, "r");
         for (column, values) in &expected.told {
             let told = self.aside("told");
-            self.connection.run(&format!("CREATE OR REPLACE TABLE {told} (value VARCHAR)"))?;
-            let texts: ArrayRef = Arc::new(StringArray::from_iter_values(values));
-            let rows = RecordBatch::try_from_iter_with_nullable([("value", texts, true)])?;
-            self.connection.ingest(&told, vec![rows])?;
+            stage_values(self.connection, &told, values)?;
             for rows in staged.iter().chain([&stored]) {
                 let value = text_of(column, "r");
                 self.connection.run(&format!(

@@ -2,9 +2,10 @@
 //!
 //! Every staged table has a name of its own, so that staging for the next publish never mixes with one under way. Looks at no value.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use arrow_array::{Array as _, RecordBatch};
+use arrow_array::{Array as _, ArrayRef, RecordBatch, StringArray};
 use tenantry_replication::catalog::{Stream, Table, system};
 use tenantry_replication::destination::{Batch, staged_schema};
 use tenantry_replication::error::DestinationErrorKind;
@@ -135,6 +136,17 @@ impl Stage {
             stream.tables.iter().filter_map(|table| self.tables.remove(table.name)?.place).collect();
         places.iter().try_for_each(|place| drop_table(&mut self.connection, place))
     }
+}
+
+/// Puts texts into a table of their own, in a column `value`.
+pub(super) fn stage_values(
+    connection: &mut Connection,
+    place: &Place,
+    values: &BTreeSet<String>,
+) -> Attempt<()> {
+    connection.run(&format!("CREATE OR REPLACE TABLE {place} (value VARCHAR)"))?;
+    let texts: ArrayRef = Arc::new(StringArray::from_iter_values(values));
+    connection.ingest(place, vec![RecordBatch::try_from_iter_with_nullable([("value", texts, true)])?])
 }
 
 /// Drops a staged table.

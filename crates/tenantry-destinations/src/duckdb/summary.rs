@@ -4,15 +4,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::sync::Arc;
 
-use arrow_array::{ArrayRef, RecordBatch, StringArray};
 use tenantry_replication::catalog::{Catalog, Column, Stream, Table, system};
 use tenantry_replication::destination::{Key, TableSummary};
 
 use super::connection::{Attempt, Connection, Place, literal, quoted};
 use super::publish::equal;
-use super::stage::{Staged, drop_table};
+use super::stage::{Staged, drop_table, stage_values};
 use super::{DATABASE, Names, STAGE, state};
 
 /// Keys of live root rows that no staged row has, as text; NULL is the empty text.
@@ -44,9 +42,7 @@ pub(super) fn find(
     values: &BTreeSet<String>,
 ) -> Attempt<Vec<Key>> {
     let wanted = Place::new(STAGE, "main", "wanted");
-    connection.run(&format!("CREATE OR REPLACE TABLE {wanted} (value VARCHAR)"))?;
-    let texts: ArrayRef = Arc::new(StringArray::from_iter_values(values));
-    connection.ingest(&wanted, vec![RecordBatch::try_from_iter_with_nullable([("value", texts, true)])?])?;
+    stage_values(connection, &wanted, values)?;
     let root = stream.root();
     let found = connection.texts(&format!(
         "SELECT {} FROM {} t WHERE t.{} IS DISTINCT FROM true AND CAST(t.{} AS VARCHAR) IN (SELECT value FROM {wanted}) \
@@ -80,7 +76,8 @@ pub(super) fn sample(
     Ok(keys)
 }
 
-fn key(texts: Vec<Option<String>>) -> Key {
+/// The key that a row of [`key_texts`] holds.
+pub(super) fn key(texts: Vec<Option<String>>) -> Key {
     texts.into_iter().map(Option::unwrap_or_default).collect()
 }
 
@@ -94,6 +91,11 @@ fn key_order(table: &Table) -> String {
 pub(super) fn key_texts(table: &Table, of: &str) -> String {
     let text = |column: &Column| text_of(column.name, of);
     table.key_columns().map(text).collect::<Vec<_>>().join(", ")
+}
+
+/// Columns `k0`, `k1`, ... for the texts of a table's key, as DDL.
+pub(super) fn key_text_columns(table: &Table) -> String {
+    (0..table.key.len()).map(|part| format!("k{part} VARCHAR")).collect::<Vec<_>>().join(", ")
 }
 
 /// A column of a row of `of` as text; NULL is the empty text.

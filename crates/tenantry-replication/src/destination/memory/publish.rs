@@ -104,7 +104,7 @@ impl Came {
 
 impl Stored {
     /// Whether the commit says that a row, which did not come, is gone.
-    pub(super) fn is_gone(&self, commit: &Commit, came: &Came, row: &Row) -> bool {
+    fn is_gone(&self, commit: &Commit, came: &Came, row: &Row) -> bool {
         let is_root = self.table.name == commit.stream.root().name;
         let record = Record::of(commit.stream, self.table, &row.values);
         let absent = match &commit.scope {
