@@ -1,13 +1,16 @@
 //! Reads the destination's tables as text cells, and compares them with the projection of the tenant.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use arrow_array::cast::AsArray as _;
 use arrow_array::types::{Int64Type, TimestampMicrosecondType};
 use arrow_array::{Array as _, ArrayRef, RecordBatch};
 use arrow_schema::{DataType, TimeUnit};
+use tenantry_destinations::{Access, Options};
 use tenantry_oracle::{Cell, Row, show_micros};
 use tenantry_replication::catalog::{CATALOG, Replication, Table, system};
+use tenantry_replication::destination::Destination;
 
 /// One row as the destination holds it.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,11 +30,14 @@ pub(crate) enum Holding<'a> {
     Before(&'a tenantry_oracle::Tables, &'a Tables),
 }
 
+async fn open(url: &str) -> Arc<dyn Destination> {
+    let options = Options { access: Access::Read, ..Options::default() };
+    tenantry_destinations::open(url, options).await.unwrap()
+}
+
 /// Reads all tables of a destination. Two rows with one key are an error.
 pub(crate) async fn read(url: &str) -> Tables {
-    let options =
-        tenantry_destinations::Options { access: tenantry_destinations::Access::Read, ..Default::default() };
-    let destination = tenantry_destinations::open(url, options).await.unwrap();
+    let destination = open(url).await;
     let mut tables = Tables::new();
     for table in CATALOG.tables() {
         let batches = destination.query(&format!("SELECT * FROM auth0.\"{}\"", table.name)).await.unwrap();
@@ -59,9 +65,7 @@ pub(crate) async fn read(url: &str) -> Tables {
 
 /// The cells of a query's answer, row by row.
 pub(crate) async fn query(url: &str, sql: &str) -> Vec<Vec<Cell>> {
-    let options =
-        tenantry_destinations::Options { access: tenantry_destinations::Access::Read, ..Default::default() };
-    let batches = tenantry_destinations::open(url, options).await.unwrap().query(sql).await.unwrap();
+    let batches = open(url).await.query(sql).await.unwrap();
     let row = |batch: &RecordBatch, at| batch.columns().iter().map(|column| cell(column, at)).collect();
     batches.iter().flat_map(|batch| (0..batch.num_rows()).map(move |at| row(batch, at))).collect()
 }

@@ -77,14 +77,9 @@ impl World {
 
     /// Requests to the Management API that the tenant counted during `run`.
     pub(crate) fn requests_of<T>(&self, run: impl FnOnce(&Self) -> T) -> u64 {
-        self.counted_of(run)["management_api"].as_u64().unwrap()
-    }
-
-    /// What the tenant counted during `run`, as its statistics give it.
-    fn counted_of<T>(&self, run: impl FnOnce(&Self) -> T) -> Value {
         self.control("stats/reset", &json!({}));
         run(self);
-        self.counted()
+        self.counted()["management_api"].as_u64().unwrap()
     }
 
     /// What the tenant has counted so far.
