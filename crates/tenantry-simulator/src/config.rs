@@ -105,6 +105,8 @@ pub struct Config {
     pub expired_from_is_error: bool,
     /// Whether the reader's own traffic is logged: `seccft` for tokens, `mgmt_api_read` for secrets, `sapi` for jobs.
     pub log_own_traffic: bool,
+    /// Whether what happens is logged at all: what changes while it is not has no event, ever.
+    pub log_events: bool,
     /// Whether answers hold what Auth0's own typed clients cannot read, as real tenants' answers now and then do:
     /// `scope` and `client_id` of log events as arrays, `email_verified` as text.
     pub oddities: bool,
@@ -145,6 +147,7 @@ impl Default for Config {
             late_logs_per_mille: 0,
             expired_from_is_error: true,
             log_own_traffic: true,
+            log_events: true,
             oddities: true,
             connection_takes_users: true,
         }

@@ -100,6 +100,7 @@ struct Switches {
     late_logs_per_mille: Option<u32>,
     expired_from_is_error: Option<bool>,
     log_own_traffic: Option<bool>,
+    log_events: Option<bool>,
     connection_takes_users: Option<bool>,
     retention_days: Option<i64>,
 }
@@ -120,6 +121,7 @@ impl Switches {
         set(&mut config.late_logs_per_mille, self.late_logs_per_mille);
         set(&mut config.expired_from_is_error, self.expired_from_is_error);
         set(&mut config.log_own_traffic, self.log_own_traffic);
+        set(&mut config.log_events, self.log_events);
         set(&mut config.connection_takes_users, self.connection_takes_users);
         if self.retention_days.is_some() {
             config.retention_days = self.retention_days;

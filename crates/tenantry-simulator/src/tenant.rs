@@ -156,6 +156,9 @@ impl Tenant {
 
     /// Writes an event that happens now into the log.
     pub(crate) fn emit(&mut self, kind: &'static str, now: i64, fields: Object) {
+        if !self.config.log_events {
+            return;
+        }
         let lag = self.random.below(self.config.log_lag_micros.max(0) as u64 + 1) as i64;
         let late = self.random.chance(u64::from(self.config.late_logs_per_mille));
         let lateness = if late { self.random.below(30 * time::SECOND as u64) as i64 } else { 0 };

@@ -7,7 +7,9 @@ use clap::builder::styling::AnsiColor;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use tenantry_replication::catalog::schema::Language;
 
-use crate::commands::{check, config, demo, reference, run, schema, simulate, sql, status, sync, tables};
+use crate::commands::{
+    check, config, demo, reference, resync, run, schema, simulate, sql, status, sync, tables, verify,
+};
 use crate::config::settings;
 use crate::error::Exit;
 
@@ -33,6 +35,8 @@ pub(crate) enum Command {
     Demo(demo::DemoArgs),
     Sync(sync::SyncArgs),
     Run(run::RunArgs),
+    Resync(resync::ResyncArgs),
+    Verify(verify::VerifyArgs),
     Check(check::CheckArgs),
     Status(status::StatusArgs),
     Tables(tables::TablesArgs),
@@ -50,6 +54,8 @@ impl Command {
             Self::Demo(args) => args.json,
             Self::Sync(args) => args.json,
             Self::Run(args) => args.json,
+            Self::Resync(args) => args.json,
+            Self::Verify(args) => args.json,
             Self::Check(args) => args.json,
             Self::Status(args) => args.json,
             Self::Tables(args) => args.json,
@@ -69,9 +75,9 @@ pub(crate) struct DestinationArgs {
 }
 
 /// Which tables are meant.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(crate) struct SelectionArgs {
-    /// Tables to replicate: names with * and ?, tag:WORD or scope:SCOPE, + for relatives; several are a union [default: all]
+    /// Tables to take: names with * and ?, tag:WORD or scope:SCOPE, + for relatives; several are a union [default: all]
     #[arg(long, value_name = "SEL", num_args = 1..)]
     pub(crate) select: Vec<String>,
     /// Tables to leave as they are; wins over --select

@@ -13,6 +13,7 @@ mod selection;
 mod signals;
 mod simulated;
 mod terminal;
+mod verification;
 mod wiring;
 
 use std::panic::{self, PanicHookInfo};

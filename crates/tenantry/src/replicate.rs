@@ -10,7 +10,9 @@ use tenantry_replication::clock::{Clock, Micros};
 use tenantry_replication::destination::Destination;
 use tenantry_replication::source::Source;
 use tenantry_replication::state::RunRecord;
-use tenantry_replication::sync::{Edges, Event, Observer, Options, Report, sync};
+use tenantry_replication::sync::{
+    Depth, Edges, Event, Observer, Options, Report, SyncError, Verification, sync, verify,
+};
 
 use crate::error::{CommandError, Exit};
 use crate::signals::Signals;
@@ -41,6 +43,28 @@ impl Observer for Unwatched {
 
 /// Runs the engine until it is done or a signal comes.
 pub(crate) async fn replicate(ends: &Ends, options: &Options) -> Result<Report, CommandError> {
+    let started_at = ends.clock.now();
+    match until_signal(ends, async |edges| sync(edges, &CATALOG, options).await).await? {
+        Some(report) => Ok(report),
+        None => Err(interrupted(ends, started_at).await),
+    }
+}
+
+/// Compares the tables with the tenant until that is done or a signal comes.
+pub(crate) async fn compare(
+    ends: &Ends,
+    options: &Options,
+    depth: Depth,
+) -> Result<Verification, CommandError> {
+    let found = until_signal(ends, async |edges| verify(edges, &CATALOG, options, depth).await).await?;
+    found.ok_or_else(|| CommandError::new(Exit::Interrupted, "interrupted; nothing was changed"))
+}
+
+/// Does `work` with a progress display; `None` where a signal came first.
+async fn until_signal<T>(
+    ends: &Ends,
+    work: impl AsyncFnOnce(&Edges) -> Result<T, SyncError>,
+) -> Result<Option<T>, CommandError> {
     let signals = Signals::listen()?;
     let progress = Arc::new(Progress::new(Arc::clone(&ends.clock), terminal::can_redraw()));
     let edges = Edges {
@@ -49,7 +73,6 @@ pub(crate) async fn replicate(ends: &Ends, options: &Options) -> Result<Report, 
         clock: Arc::clone(&ends.clock),
         observer: if ends.watched { Arc::clone(&progress) as _ } else { Arc::new(Unwatched) },
     };
-    let started_at = ends.clock.now();
     let say_if_slow = async {
         ends.clock.sleep(SILENCE).await;
         if ends.watched && progress.is_silent() {
@@ -58,15 +81,12 @@ pub(crate) async fn replicate(ends: &Ends, options: &Options) -> Result<Report, 
         std::future::pending::<()>().await;
     };
     let outcome = tokio::select! {
-        outcome = sync(&edges, &CATALOG, options) => Some(outcome),
+        outcome = work(&edges) => Some(outcome),
         () = signals.first() => None,
         () = say_if_slow => None,
     };
     progress.clear();
-    match outcome {
-        Some(outcome) => Ok(outcome?),
-        None => Err(interrupted(ends, started_at).await),
-    }
+    Ok(outcome.transpose()?)
 }
 
 /// What was published stays, with its checkpoints; what was staged is forgotten. Notes the run down if that is quickly done.

@@ -52,6 +52,7 @@ pub(crate) fn to_json(report: &Report) -> Value {
             "updated": table.updated,
             "deleted": table.deleted,
             "unchanged": table.unchanged,
+            "drifted": table.drifted,
             "quarantined": table.quarantined,
             "requests": table.requests,
             "seconds": rounded(table.seconds),
@@ -67,6 +68,7 @@ pub(crate) fn to_json(report: &Report) -> Value {
             "updated": total(report, |table| table.updated),
             "deleted": total(report, |table| table.deleted),
             "unchanged": total(report, |table| table.unchanged),
+            "drifted": total(report, |table| table.drifted),
             "quarantined": total(report, |table| table.quarantined),
             "requests": report.requests,
             "gaps": report.gaps,
@@ -141,6 +143,12 @@ pub(crate) fn warnings(report: &Report) -> Vec<String> {
         .into_iter()
         .map(|(outcome, message, names)| format!("{outcome}: {}: {message}", names.join(", ")))
         .collect();
+    for table in report.tables.iter().filter(|table| table.drifted > 0) {
+        let (rows, name) = (text::counted(table.drifted, "row"), &table.table);
+        warnings.push(format!(
+            "{rows} of {name} had drifted: nothing in the log told of it, and this full read corrected it"
+        ));
+    }
     let quarantined = total(report, |table| table.quarantined);
     if quarantined > 0 {
         let records = text::counted(quarantined, "record");
@@ -200,6 +208,7 @@ mod tests {
             updated: 2,
             deleted: 1,
             unchanged: 0,
+            drifted: 0,
             quarantined: 0,
             requests: 12,
             seconds: 0.25,
@@ -250,10 +259,12 @@ mod tests {
         let lacks = Some("the token lacks `read:b`");
         let mut tables = vec![record("b", Outcome::Skipped, lacks), record("c", Outcome::Skipped, lacks)];
         tables[0].quarantined = 2;
+        tables[1].drifted = 1;
         assert_eq!(
             warnings(&report(tables)),
             [
                 "skipped: b, c: the token lacks `read:b`",
+                "1 row of c had drifted: nothing in the log told of it, and this full read corrected it",
                 "2 records did not fit and stand in _tenantry.quarantine with the reason"
             ]
         );

@@ -85,6 +85,14 @@ pub(super) const STATE_TABLES: &[StateTable] = &[
             ("quarantined", "BIGINT", text("Records that did not fit.", "隔離されたレコード数")),
             ("requests", "BIGINT", text("Requests sent for the table's stream.", "ストリームのリクエスト数")),
             ("seconds", "DOUBLE", text("Seconds from first request to publish.", "所要秒数")),
+            (
+                "drifted",
+                "BIGINT",
+                text(
+                    "Rows among those changed that a full read had to correct although the log had been followed.",
+                    "ログに記録がなく全件読み取りで訂正された行数",
+                ),
+            ),
         ],
     },
     StateTable {
@@ -292,6 +300,7 @@ pub(super) fn record(connection: &mut Connection, run: &RunRecord) -> Attempt<()
         ("quarantined", count(|table| table.quarantined)),
         ("requests", count(|table| table.requests)),
         ("seconds", Arc::new(Float64Array::from_iter_values(run.tables.iter().map(|table| table.seconds)))),
+        ("drifted", count(|table| table.drifted)),
     ])?;
     let runs = batch(vec![
         ("run", repeated(run.run, 1)),

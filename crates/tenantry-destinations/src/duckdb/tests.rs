@@ -10,7 +10,7 @@ use tenantry_replication::destination::conformance::tables::{self, things};
 use tenantry_replication::destination::{Batch, Commit, Counts, Destination as _, Scope, staged_schema};
 use tenantry_replication::error::{DestinationError, DestinationErrorKind};
 use tenantry_replication::source::Gap;
-use tenantry_replication::state::Quarantine;
+use tenantry_replication::state::{Quarantine, RunRecord, TableRecord};
 
 use super::{DuckDb, file};
 use crate::Options;
@@ -251,4 +251,38 @@ async fn a_limit_of_memory_that_we_chose_gives_way_and_the_users_does_not() {
     assert_eq!(counts.updated, 400_000);
     let limit = texts(&destination, "SELECT current_setting('memory_limit')");
     assert_eq!(limit, [[Some("22.8 MiB".to_owned())]], "the limit is back");
+}
+
+#[tokio::test]
+async fn a_file_from_before_drift_was_counted_is_widened() {
+    let fixture = Fixture::new();
+    let destination = fixture.prepared().await;
+    run(&destination, "ALTER TABLE tenantry._tenantry.run_table DROP COLUMN drifted");
+    run(
+        &destination,
+        "INSERT INTO tenantry._tenantry.run_table (run, \"table\", outcome) VALUES (1, 'thing', 'done')",
+    );
+    destination.prepare(&tables::CATALOG).await.unwrap();
+    let table = TableRecord {
+        table: "thing".to_owned(),
+        outcome: "done".to_owned(),
+        message: None,
+        inserted: 0,
+        updated: 3,
+        deleted: 0,
+        unchanged: 0,
+        drifted: 2,
+        quarantined: 0,
+        requests: 1,
+        seconds: 0.5,
+    };
+    let (outcome, tables) = ("done".to_owned(), vec![table]);
+    let record = RunRecord { run: 2, started_at: 1, finished_at: 2, outcome, requests: 1, tables };
+    destination.record(&record).await.unwrap();
+    let sql = "SELECT CAST(run AS VARCHAR), CAST(drifted AS VARCHAR), CAST(seconds AS VARCHAR) FROM tenantry._tenantry.run_table ORDER BY run";
+    let row = |cells: [Option<&str>; 3]| cells.map(|cell| cell.map(str::to_owned)).to_vec();
+    assert_eq!(
+        texts(&destination, sql),
+        [row([Some("1"), None, None]), row([Some("2"), Some("2"), Some("0.5")])]
+    );
 }

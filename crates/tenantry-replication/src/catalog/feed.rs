@@ -23,6 +23,8 @@ pub struct Feed {
     pub untold: &'static [&'static str],
     /// What follows from a record's end in other streams, without an event of its own.
     pub cascades: &'static [Cascade],
+    /// Streams whose records tell themselves when they last changed.
+    pub timed: &'static [Timed],
 }
 
 impl Feed {
@@ -37,6 +39,7 @@ impl Feed {
         events: &[],
         untold: &[],
         cascades: &[],
+        timed: &[],
     };
 }
 
@@ -101,5 +104,14 @@ pub struct Cascade {
     /// Stream whose root rows end with it.
     pub stream: &'static str,
     /// Column of that root table that holds the key of the record that ended.
+    pub column: &'static str,
+}
+
+/// The time at which a record last changed, in the record itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timed {
+    /// The stream.
+    pub stream: &'static str,
+    /// Column of its root table: moves with every change of the record.
     pub column: &'static str,
 }

@@ -92,6 +92,8 @@ pub struct TableRecord {
     pub deleted: u64,
     /// Rows that came and were already as they came.
     pub unchanged: u64,
+    /// Rows that a full read had to correct although the log had been followed, among the three counts before.
+    pub drifted: u64,
     /// Records or rows that did not fit.
     pub quarantined: u64,
     /// Requests sent for the table's stream (the same number for each table of a stream).

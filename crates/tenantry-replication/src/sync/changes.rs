@@ -51,6 +51,17 @@ impl Changes {
         events(page).filter(tells).filter_map(|event| event.at(id)?.text().map(Cow::into_owned)).collect()
     }
 
+    /// Takes in what another stretch told.
+    pub(super) fn extend(&mut self, other: Self) {
+        self.unknown |= other.unknown;
+        for (stream, told) in other.streams {
+            let sum = self.told(stream);
+            sum.anything |= told.anything;
+            sum.records.extend(told.records);
+            sum.parents.extend(told.parents);
+        }
+    }
+
     /// What was told of a stream; nothing where it was not mentioned.
     pub(super) fn of(&self, catalog: &Catalog, stream: &str) -> Told {
         let mut told = self.streams.get(stream).cloned().unwrap_or_default();
@@ -310,6 +321,10 @@ mod tests {
                 Effect::Children(..) => assert!(stream.parent.is_some(), "{}", stream.name),
                 Effect::Anything(_) => {}
             }
+        }
+        for timed in feed.timed {
+            let column = CATALOG.stream(timed.stream).unwrap().root().column(timed.column);
+            assert_eq!(column.unwrap().kind, crate::catalog::Type::Timestamp, "{timed:?}");
         }
         for cascade in feed.cascades {
             assert!(CATALOG.stream(cascade.of).is_some());

@@ -1,13 +1,18 @@
-//! Reads what the log told while its events pass on their way to their own tables.
+//! Reads what the log told: while its events pass on their way to their own tables, or by themselves.
+//!
+//! Writes nothing.
 
 use std::collections::BTreeSet;
 
 use crate::catalog::{Catalog, Origin, Stream};
+use crate::clock::Micros;
 use crate::destination::Destination;
 use crate::error::DestinationResult;
-use crate::source::Page;
+use crate::source::{Page, Read};
 
+use super::Edges;
 use super::changes::Changes;
+use super::replicate::StreamError;
 
 /// Gathers changes from pages of events.
 pub(super) struct Collector {
@@ -47,4 +52,20 @@ impl Collector {
         }
         Ok(())
     }
+}
+
+/// Reads the log from `since` (by the tenant's clock) for what it tells alone. False where it could not be read to its end.
+pub(super) async fn listen(
+    edges: &Edges,
+    catalog: &Catalog,
+    since: Micros,
+    collector: &mut Collector,
+) -> Result<bool, StreamError> {
+    let Some(stream) = catalog.stream(catalog.feed.stream) else { return Ok(false) };
+    let read = Read { stream, parents: Vec::new(), from: None, since: Some(since) };
+    let mut pages = edges.source.open(read);
+    while let Some(page) = pages.next().await? {
+        collector.take(catalog, stream, edges.destination.as_ref(), &page).await?;
+    }
+    Ok(pages.complete())
 }

@@ -7,10 +7,12 @@ mod absence;
 mod cascades;
 mod changes;
 mod collect;
+mod drift;
 mod parents;
 mod plan;
 mod replicate;
 mod report;
+mod verify;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,6 +22,7 @@ use futures::StreamExt as _;
 use futures::stream;
 
 pub use report::{Outcome, Report};
+pub use verify::{Depth, KEYS_MAX, Verification, Verified, verify};
 
 use crate::catalog::Catalog;
 use crate::clock::{Clock, MICROS_PER_SECOND, Micros};
@@ -28,7 +31,7 @@ use crate::error::{DestinationError, DestinationResult, SourceError};
 use crate::source::Source;
 use crate::state::{RunRecord, State};
 
-use changes::Told;
+use changes::{Changes, Told};
 use collect::Collector;
 use parents::{NoParents, Parents};
 use plan::{Action, Reach, Task};
@@ -124,6 +127,10 @@ struct Run {
     parents: Parents,
     /// Whether the log narrows what is read.
     follows_log: bool,
+    /// What the log told before everything else was read.
+    told: Option<Changes>,
+    /// Compares rows instead of publishing them, and keeps this many keys of each kind of difference.
+    compares: Option<usize>,
     /// Root keys that ended in this run, by stream.
     ended: Mutex<BTreeMap<&'static str, BTreeSet<String>>>,
 }
@@ -145,6 +152,8 @@ pub async fn sync(edges: &Edges, catalog: &'static Catalog, options: &Options) -
         tenant_time: started_at + access.clock_ahead_seconds.unwrap_or(0) * MICROS_PER_SECOND,
         parents: Parents::of(&tasks),
         follows_log: false,
+        told: None,
+        compares: None,
         ended: Mutex::default(),
     };
     let mut reports = run.follow_log(options, &mut tasks, &state).await?;
@@ -186,6 +195,7 @@ impl Run {
         if report.outcome == Outcome::Done && report.gaps == 0 {
             self.follows_log = true;
             plan::narrow(self.catalog, options, tasks, &collector.changes, self.tenant_time);
+            self.told = Some(collector.changes);
         }
         Ok(vec![report])
     }

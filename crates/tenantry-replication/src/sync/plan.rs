@@ -2,6 +2,8 @@
 
 use crate::catalog::{Catalog, Replication, Stream};
 use crate::clock::Micros;
+use crate::destination::Expected;
+use crate::normalize::parse_timestamp;
 use crate::source::Access;
 use crate::state::{Checkpoint, State};
 
@@ -12,6 +14,8 @@ use super::{Options, Outcome};
 const LOOKED_AT_MAX: usize = 50;
 /// How far before the last applied change users are asked for again: their search index trails behind, and clocks differ.
 const USERS_OVERLAP: Micros = 60 * crate::clock::MICROS_PER_SECOND;
+/// How far before the newest applied event others may still become readable.
+pub(super) const LOG_OVERLAP: Micros = 120 * crate::clock::MICROS_PER_SECOND;
 
 /// What a run does for one stream.
 #[derive(Debug, Clone, PartialEq)]
@@ -103,12 +107,16 @@ fn action(stream: &Stream, access: &Access) -> Action {
     let Some(endpoint) = &stream.endpoint else {
         return Action::Leave { outcome: Outcome::Frozen, message: None };
     };
-    match &access.scopes {
-        Some(granted) if !granted.iter().any(|scope| scope == endpoint.scope) => {
-            Action::Leave { outcome: Outcome::Skipped, message: Some(missing_scope(endpoint.scope)) }
-        }
-        _ => Action::Read,
+    if is_granted(access, endpoint.scope) {
+        Action::Read
+    } else {
+        Action::Leave { outcome: Outcome::Skipped, message: Some(missing_scope(endpoint.scope)) }
     }
+}
+
+/// Whether the token has a scope, as far as it tells.
+pub(super) fn is_granted(access: &Access, scope: &str) -> bool {
+    access.scopes.as_ref().is_none_or(|granted| granted.iter().any(|one| one == scope))
 }
 
 /// What the report says of a table whose scope the token lacks.
@@ -122,6 +130,11 @@ pub(super) fn told_since(catalog: &Catalog, tasks: &[Task], state: &State) -> Op
     if feed.action != Action::Read {
         return None;
     }
+    unapplied_since(tasks, &feed.checkpoint_name, state)
+}
+
+/// The same, whether or not the log is among the tasks; `feed` is the name that its checkpoint is kept by.
+pub(super) fn unapplied_since(tasks: &[Task], feed: &str, state: &State) -> Option<(Micros, bool)> {
     let narrowable = || {
         tasks
             .iter()
@@ -130,15 +143,77 @@ pub(super) fn told_since(catalog: &Catalog, tasks: &[Task], state: &State) -> Op
     };
     let since = narrowable().map(|(_, at)| at).min()?;
     // Events that an earlier run has written were applied by it, unless it ended between writing them and applying them.
-    let run_of = |task: &Task| state.checkpoint_runs.get(&task.checkpoint_name).copied();
-    let applied = run_of(feed).is_some_and(|run| narrowable().all(|(task, _)| run_of(task) >= Some(run)));
+    let run_of = |name: &str| state.checkpoint_runs.get(name).copied();
+    let applied = run_of(feed)
+        .is_some_and(|run| narrowable().all(|(task, _)| run_of(&task.checkpoint_name) >= Some(run)));
     Some((since, applied))
+}
+
+/// The name of a checkpoint that stands for these tables of a stream, and perhaps for others: where there are several, the one that
+/// knows of the latest changes.
+pub(super) fn covering(stream: &Stream, tables: &[&str], state: &State) -> Option<(String, Checkpoint)> {
+    let covers = |name: &str| match name.strip_prefix(stream.name) {
+        Some("") => true,
+        Some(rest) => rest.strip_prefix(": ").is_some_and(|names| {
+            let names: Vec<&str> = names.split(", ").collect();
+            tables.iter().all(|table| names.contains(table))
+        }),
+        None => false,
+    };
+    let candidates = state.checkpoints.iter().filter(|(name, _)| covers(name));
+    let latest = candidates.max_by_key(|(_, checkpoint)| known_until(checkpoint));
+    latest.map(|(name, checkpoint)| (name.clone(), checkpoint.clone()))
+}
+
+/// The time up to which a checkpoint's rows are known to be those of the tenant.
+fn known_until(checkpoint: &Checkpoint) -> Option<Micros> {
+    match checkpoint {
+        Checkpoint::Full { read_at, applied_at } => Some(applied_at.unwrap_or(*read_at)),
+        Checkpoint::Log { newest, .. } => *newest,
+        Checkpoint::Daily { date } => parse_timestamp(date),
+    }
+}
+
+/// Where the tenant is known to have changed since a stream was last brought up to date, by what the log told and by the records' own
+/// times.
+pub(super) fn expected(catalog: &Catalog, task: &Task, changes: &Changes) -> Expected {
+    let (stream, feed) = (task.stream, &catalog.feed);
+    let root = stream.root();
+    let mut told = changes.of(catalog, stream.name);
+    let anything = told.anything || feed.untold.contains(&stream.name);
+    let mut expected = Expected { anything, ..Expected::default() };
+    if let [key] = root.key {
+        expected.told.push((*key, told.records));
+    }
+    if let (Some(parent), Some(column)) = (&stream.parent, root.parent_column()) {
+        let above = changes.of(catalog, parent.stream);
+        expected.anything |= above.anything;
+        told.parents.extend(above.records);
+        expected.told.push((column.name, told.parents));
+    }
+    for cascade in feed.cascades.iter().filter(|cascade| cascade.stream == stream.name) {
+        let ended = changes.of(catalog, cascade.of);
+        expected.anything |= ended.anything;
+        expected.told.push((cascade.column, ended.records));
+    }
+    expected.told.retain(|(_, values)| !values.is_empty());
+    let timed = feed.timed.iter().find(|timed| timed.stream == stream.name);
+    let known = task.from.as_ref().and_then(known_until);
+    expected.since = timed.zip(known).map(|(timed, known)| {
+        let overlap = match stream.replication {
+            Replication::Export => USERS_OVERLAP,
+            Replication::Log => LOG_OVERLAP,
+            Replication::FullTable | Replication::Daily | Replication::Frozen => 0,
+        };
+        (timed.column, known - overlap)
+    });
+    expected
 }
 
 /// Up to when changes of a stream are applied; `None` for streams that are read in full or go on by themselves.
 fn applied_at(task: &Task) -> Option<Micros> {
     match task.from {
-        Some(Checkpoint::Full { read_at, applied_at }) => Some(applied_at.unwrap_or(read_at)),
+        Some(ref checkpoint @ Checkpoint::Full { .. }) => known_until(checkpoint),
         _ => None,
     }
 }

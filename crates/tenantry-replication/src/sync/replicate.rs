@@ -7,7 +7,7 @@ use arrow_array::cast::AsArray as _;
 
 use crate::catalog::{Origin, Replication, Stream};
 use crate::clock::Micros;
-use crate::destination::{Batch, Commit, Counts, Key, Published, Scope};
+use crate::destination::{Batch, Commit, Comparison, Counts, Expected, Key, Published, Scope};
 use crate::error::{DestinationError, DestinationErrorKind, DestinationResult, SourceError, SourceErrorKind};
 use crate::json::JsonError;
 use crate::normalize::Normalizer;
@@ -18,7 +18,7 @@ use super::collect::Collector;
 use super::parents::{NoParents, ParentKeys};
 use super::plan::{Reach, Task, missing_scope};
 use super::report::StreamReport;
-use super::{Event, Outcome, Run, absence};
+use super::{Event, Outcome, Run, absence, drift};
 
 /// Quarantined records that one publish keeps; all are counted.
 const QUARANTINED_KEPT_MAX: usize = 10_000;
@@ -51,20 +51,28 @@ pub(super) async fn replicate(
     if result.is_err() {
         run.edges.destination.discard(task.stream).await?;
     }
-    let report = |outcome, message| reading.report(task, outcome, message);
+    let (outcome, message) = ended(task, result)?;
+    Ok(reading.report(task, outcome, message))
+}
+
+/// How a stream ended, given whether its read was complete. Fails only where the destination did.
+pub(super) fn ended(
+    task: &Task,
+    result: Result<bool, StreamError>,
+) -> DestinationResult<(Outcome, Option<String>)> {
     match result {
-        Ok(true) => Ok(report(Outcome::Done, None)),
-        Ok(false) => Ok(report(Outcome::Failed, Some(INCOMPLETE.to_owned()))),
+        Ok(true) => Ok((Outcome::Done, None)),
+        Ok(false) => Ok((Outcome::Failed, Some(INCOMPLETE.to_owned()))),
         Err(StreamError::Destination(error)) if error.kind != DestinationErrorKind::Query => Err(error),
         Err(StreamError::Source(error)) if error.kind == SourceErrorKind::ScopeMissing => {
             let scope = task.stream.endpoint.as_ref().map_or("", |endpoint| endpoint.scope);
-            Ok(report(Outcome::Skipped, Some(missing_scope(scope))))
+            Ok((Outcome::Skipped, Some(missing_scope(scope))))
         }
         Err(StreamError::Source(error)) if error.kind == SourceErrorKind::NotOffered => {
-            Ok(report(Outcome::Skipped, Some(error.to_string())))
+            Ok((Outcome::Skipped, Some(error.to_string())))
         }
-        Err(StreamError::NoParents(why)) => Ok(report(why.outcome, Some(why.to_string()))),
-        Err(error) => Ok(report(Outcome::Failed, Some(error.to_string()))),
+        Err(StreamError::NoParents(why)) => Ok((why.outcome, Some(why.to_string()))),
+        Err(error) => Ok((Outcome::Failed, Some(error.to_string()))),
     }
 }
 
@@ -94,10 +102,14 @@ pub(super) struct Reading<'a> {
     counts: BTreeMap<&'static str, Counts>,
     parent_keys: Option<ParentKeys>,
     published: Option<(Duration, Duration)>,
+    /// Which changes are known of, where that is worth telling apart from others.
+    pub(super) expected: Option<Expected>,
+    /// How the tables compare, in a run that compares.
+    pub(super) compared: BTreeMap<&'static str, Comparison>,
 }
 
 impl<'a> Reading<'a> {
-    fn new(run: &Run, task: &'a Task, collector: Option<&'a mut Collector>) -> Self {
+    pub(super) fn new(run: &Run, task: &'a Task, collector: Option<&'a mut Collector>) -> Self {
         Self {
             stream: task.stream,
             tables: &task.tables,
@@ -107,7 +119,7 @@ impl<'a> Reading<'a> {
             came: BTreeSet::new(),
             gone: BTreeSet::new(),
             requests: 0,
-            complete: false,
+            complete: true,
             checkpoint: None,
             checkpoint_name: task.checkpoint_name.clone(),
             gaps: Vec::new(),
@@ -117,12 +129,22 @@ impl<'a> Reading<'a> {
             counts: BTreeMap::new(),
             parent_keys: task.is_parent.then(|| ParentKeys { keys: Vec::new(), complete: false }),
             published: None,
+            expected: None,
+            compared: BTreeMap::new(),
         }
     }
 
     /// The whole way of a stream: read, confirm what is absent, publish. True when the read was complete.
     async fn run(&mut self, run: &Run, task: &Task) -> Result<bool, StreamError> {
-        self.complete = true;
+        self.gather(run, task).await?;
+        self.expected = drift::expected(run, task, self).await?;
+        self.publish(run, task).await?;
+        self.give_parents(run);
+        Ok(self.complete)
+    }
+
+    /// Reads and stages, and confirms what is absent. True when the read was complete.
+    pub(super) async fn gather(&mut self, run: &Run, task: &Task) -> Result<bool, StreamError> {
         match &task.reach {
             Reach::Whole => self.read_all(run, task).await?,
             Reach::Since(since, told) => {
@@ -145,12 +167,18 @@ impl<'a> Reading<'a> {
             self.stage(run, true).await?;
             self.note_swept(run).await?;
         }
-        self.publish(run, task).await?;
-        if let Some(mut parents) = self.parent_keys.take() {
-            parents.complete = self.complete && !self.normalizer.nameless();
-            run.parents.give(task.stream.name, &Ok(parents));
-        }
         Ok(self.complete)
+    }
+
+    /// Hands the keys that were read to the fan-outs that wait for them.
+    pub(super) fn give_parents(&mut self, run: &Run) {
+        let Some(mut parents) = self.parent_keys.take() else { return };
+        // A quarantined parent is still there: what belongs to it must be read, or it would seem gone.
+        parents.keys.extend(self.normalizer.spared().iter().filter_map(|key| key.first().cloned()));
+        let mut seen = HashSet::new();
+        parents.keys.retain(|key| seen.insert(key.clone()));
+        parents.complete = self.complete && !self.normalizer.nameless();
+        run.parents.give(self.stream.name, &Ok(parents));
     }
 
     /// Reads the stream from its begin (or checkpoint) to its end.
@@ -195,9 +223,19 @@ impl<'a> Reading<'a> {
         Ok(())
     }
 
+    /// Records that came so far.
+    pub(super) fn records(&self) -> u64 {
+        self.normalizer.records()
+    }
+
+    /// Notes that what was read is the whole list.
+    pub(super) fn came_whole(&mut self) {
+        (self.whole, self.complete) = (true, true);
+    }
+
     /// Asks for records by their keys: each is staged, or gone. Also those that came by search, which trails behind: only this answer is
     /// up to the moment.
-    async fn look_at(&mut self, run: &Run, keys: &BTreeSet<String>) -> Result<(), StreamError> {
+    pub(super) async fn look_at(&mut self, run: &Run, keys: &BTreeSet<String>) -> Result<(), StreamError> {
         for key in keys {
             self.requests += 1;
             match run.edges.source.record(self.stream, key).await? {
@@ -209,7 +247,7 @@ impl<'a> Reading<'a> {
     }
 
     /// Reads the children of these parents again: those that no longer come are gone.
-    async fn read_children(
+    pub(super) async fn read_children(
         &mut self,
         run: &Run,
         task: &Task,
@@ -263,7 +301,7 @@ impl<'a> Reading<'a> {
         Ok(())
     }
 
-    fn heard(&self, run: &Run, pages: &dyn Pages) {
+    pub(super) fn heard(&self, run: &Run, pages: &dyn Pages) {
         run.edges.observer.event(&Event::Progress {
             stream: self.stream.name,
             records: self.normalizer.records(),
@@ -271,7 +309,7 @@ impl<'a> Reading<'a> {
         });
     }
 
-    async fn stage(&mut self, run: &Run, all: bool) -> Result<(), StreamError> {
+    pub(super) async fn stage(&mut self, run: &Run, all: bool) -> Result<(), StreamError> {
         for batch in self.normalizer.take(all) {
             self.note_parent_keys(run, &batch);
             self.note_came(&batch);
@@ -320,28 +358,38 @@ impl<'a> Reading<'a> {
 
     /// Publishes everything that the read came to.
     async fn publish(&mut self, run: &Run, task: &Task) -> Result<(), StreamError> {
-        if let Some(parents) = &mut self.parent_keys {
-            // A quarantined parent is still there: what belongs to it must be read, or it would seem gone.
-            parents.keys.extend(self.normalizer.spared().iter().filter_map(|key| key.first().cloned()));
-            let mut seen = HashSet::new();
-            parents.keys.retain(|key| seen.insert(key.clone()));
-        }
         run.note_ended(self.stream.name, self.gone.iter().filter_map(|key| key.first().cloned()));
         let checkpoint = self.final_checkpoint(run, task);
         self.publish_as(run, checkpoint).await
     }
 
-    async fn publish_as(&mut self, run: &Run, checkpoint: Option<Checkpoint>) -> Result<(), StreamError> {
+    /// Publishes what is staged, or compares it in a run that compares.
+    pub(super) async fn publish_as(
+        &mut self,
+        run: &Run,
+        checkpoint: Option<Checkpoint>,
+    ) -> Result<(), StreamError> {
         if self.tables.is_empty() {
             return Ok(());
         }
         let begun = run.edges.clock.monotonic();
         let commit = self.commit(run, checkpoint);
-        let published = run.edges.destination.publish(commit).await?;
+        if let Some(keys_max) = run.compares {
+            self.compare(run, commit, keys_max).await?;
+        } else {
+            let published = run.edges.destination.publish(commit).await?;
+            self.count(&published);
+        }
         self.gaps_published = self.gaps.len();
-        self.count(&published);
         let ended = run.edges.clock.monotonic();
         self.published = Some((ended, ended.saturating_sub(begun)));
+        Ok(())
+    }
+
+    async fn compare(&mut self, run: &Run, commit: Commit, keys_max: usize) -> Result<(), StreamError> {
+        for (table, comparison) in run.edges.destination.compare(commit, keys_max).await?.tables {
+            self.compared.entry(table).or_default().add(comparison, keys_max);
+        }
         Ok(())
     }
 
@@ -356,7 +404,7 @@ impl<'a> Reading<'a> {
             run: run.number,
             quarantined: std::mem::take(&mut self.quarantined),
             gaps: self.gaps[self.gaps_published..].to_vec(),
-            expected: None,
+            expected: self.expected.clone(),
         }
     }
 
@@ -373,7 +421,7 @@ impl<'a> Reading<'a> {
     }
 
     /// Whether absence from what was read means anything.
-    fn sweeps(&self) -> bool {
+    pub(super) fn sweeps(&self) -> bool {
         let is_list = matches!(self.stream.replication, Replication::FullTable | Replication::Export);
         is_list && self.whole && self.complete && !self.normalizer.nameless()
     }

@@ -112,6 +112,7 @@ impl StreamReport {
                 updated: counts.updated,
                 deleted: counts.deleted,
                 unchanged: counts.unchanged,
+                drifted: counts.drifted,
                 quarantined: self.quarantined.get(table).copied().unwrap_or_default(),
                 requests: self.requests,
                 seconds: self.seconds,

@@ -4,6 +4,7 @@ pub(crate) mod check;
 pub(crate) mod config;
 pub(crate) mod demo;
 pub(crate) mod reference;
+pub(crate) mod resync;
 pub(crate) mod run;
 pub(crate) mod schema;
 pub(crate) mod simulate;
@@ -11,6 +12,7 @@ pub(crate) mod sql;
 pub(crate) mod status;
 pub(crate) mod sync;
 pub(crate) mod tables;
+pub(crate) mod verify;
 
 use std::future::Future;
 use std::time::Duration;
@@ -27,6 +29,8 @@ pub(crate) fn run(command: &Command) -> CommandResult {
         Command::Demo(args) => wait(demo::run(args)),
         Command::Sync(args) => wait(sync::run(args)),
         Command::Run(args) => wait(run::run(args)),
+        Command::Resync(args) => wait(resync::run(args)),
+        Command::Verify(args) => wait(verify::run(args)),
         Command::Check(args) => wait(check::run(args)),
         Command::Status(args) => wait(status::run(args)),
         Command::Tables(args) => tables::run(args),

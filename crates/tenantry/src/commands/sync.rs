@@ -42,15 +42,27 @@ pub(crate) async fn run(args: &SyncArgs) -> CommandResult {
     let clock = Arc::new(SystemClock::new());
     let tenant = wiring::tenant(&config, Arc::clone(&clock) as _)?;
     let options = options(&config, &tenant, &args.selection, args.full)?;
-    let url = config.destination(args.destination.destination.as_deref())?;
-    let destination = wiring::destination(&config, &url, Access::Write).await?;
+    bring_up_to_date(&config, &tenant, clock, &options, &args.destination, args.json).await
+}
+
+/// Runs the engine once, and shows what happened.
+pub(super) async fn bring_up_to_date(
+    config: &Config,
+    tenant: &Tenant,
+    clock: Arc<SystemClock>,
+    options: &Options,
+    destination: &DestinationArgs,
+    json: bool,
+) -> CommandResult {
+    let url = config.destination(destination.destination.as_deref())?;
+    let destination = wiring::destination(config, &url, Access::Write).await?;
     if tenant.client_id.is_none() {
         // The engine takes a ready token as it is, and would find out about a bad one table by table.
         tenant.connect().await?;
     }
     let ends = Ends { source: Arc::clone(&tenant.source), destination, clock, watched: true };
-    let report = replicate(&ends, &options).await?;
-    show(&report, &tenant, args.json).await?;
+    let report = replicate(&ends, options).await?;
+    show(&report, tenant, json).await?;
     Ok(report::exit(&report))
 }
 

@@ -2,8 +2,10 @@
 
 use crate::harness::Place;
 
-const COMMANDS: [&str; 10] =
-    ["demo", "sync", "run", "check", "status", "tables", "schema", "sql", "config", "simulate"];
+const COMMANDS: [&str; 12] = [
+    "demo", "sync", "run", "resync", "verify", "check", "status", "tables", "schema", "sql", "config",
+    "simulate",
+];
 
 #[test]
 fn short_help_of_the_program() {
@@ -52,7 +54,7 @@ fn the_version_is_told() {
 #[test]
 fn wrong_usage_ends_with_two_and_a_suggestion() {
     let wrong = Place::new().run(&["snyc"]).exits(2);
-    assert!(wrong.err.contains("a similar subcommand exists: 'sync'"), "{}", wrong.err);
+    assert!(wrong.err.contains("some similar subcommands exist: 'resync', 'sync'"), "{}", wrong.err);
     assert_eq!(wrong.out, "");
     Place::new().run(&[]).exits(2);
     Place::new().run(&["schema"]).exits(2);

@@ -5,6 +5,8 @@
 
 mod scenario;
 mod tables;
+mod tamper;
+mod verify;
 mod world;
 
 use std::collections::BTreeSet;
@@ -37,7 +39,7 @@ fn large() -> Config {
 }
 
 /// A small tenant of every kind of entity.
-fn small() -> Config {
+pub(crate) fn small() -> Config {
     Config {
         seed: 7,
         users: 300,

@@ -1,5 +1,6 @@
 //! A simulated tenant behind a socket, and the command that replicates it into a file of its own.
 
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
 
@@ -149,7 +150,19 @@ impl World {
         (organization.clone(), members[0].clone())
     }
 
+    /// The file that holds the tables.
+    pub(crate) fn file(&self) -> PathBuf {
+        self.folder.path().join("tenant.duckdb")
+    }
+
+    /// Changes the tenant as an administrator would, without a word in its log.
+    pub(crate) fn manage_silently(&self, method: &str, path: &str, body: &Value) {
+        self.control("config", &json!({ "log_events": false }));
+        self.manage(method, path, body);
+        self.control("config", &json!({ "log_events": true }));
+    }
+
     fn destination(&self) -> String {
-        format!("duckdb:{}", self.folder.path().join("tenant.duckdb").display())
+        format!("duckdb:{}", self.file().display())
     }
 }

@@ -4,7 +4,7 @@
 //! their own: consents given, daily figures, what happens to records that depend on a deleted one. The streams of the first two are
 //! polled; the last are cascades.
 
-use crate::catalog::feed::{Cascade, Effect, EventRule, Feed, Key, Write};
+use crate::catalog::feed::{Cascade, Effect, EventRule, Feed, Key, Timed, Write};
 
 use Effect::{Anything, Children, Record};
 use Key::{Field, Pair, Path, PathPair, Words};
@@ -138,6 +138,7 @@ pub(super) const FEED: Feed = Feed {
         cascade("users", "organization_members", "id"),
         cascade("users", "grants", "user_id"),
     ],
+    timed: &[timed("users", "updated_at"), timed("logs", "date"), timed("stats_daily", "date")],
 };
 
 const fn write(methods: &'static [&'static str], path: &'static str, effects: &'static [Effect]) -> Write {
@@ -146,4 +147,8 @@ const fn write(methods: &'static [&'static str], path: &'static str, effects: &'
 
 const fn cascade(of: &'static str, stream: &'static str, column: &'static str) -> Cascade {
     Cascade { of, stream, column }
+}
+
+const fn timed(stream: &'static str, column: &'static str) -> Timed {
+    Timed { stream, column }
 }

@@ -43,6 +43,7 @@ fn run(number: u64, outcome: &str, message: Option<&str>) -> RunRecord {
         updated: 2,
         deleted: 3,
         unchanged: 4,
+        drifted: 1,
         quarantined: 5,
         requests: 6,
         seconds: 0.5,
