@@ -53,6 +53,8 @@ pub enum SourceErrorKind {
     Malformed,
     /// One of our own limits was reached (pages, body size, attempts).
     LimitExceeded,
+    /// The requests or the time that the operator allowed are used up.
+    AllowanceSpent,
 }
 
 /// A failure at the destination.
@@ -143,6 +145,24 @@ pub const fn retry(kind: SourceErrorKind) -> Retry {
         | SourceErrorKind::NotFound
         | SourceErrorKind::Refused
         | SourceErrorKind::PositionExpired
-        | SourceErrorKind::LimitExceeded => Retry::Never,
+        | SourceErrorKind::LimitExceeded
+        | SourceErrorKind::AllowanceSpent => Retry::Never,
+    }
+}
+
+/// Whether a later run may go on where this failure broke off a read: nothing is wrong with what came, or with what was asked for.
+pub const fn is_resumable(kind: SourceErrorKind) -> bool {
+    match kind {
+        SourceErrorKind::AllowanceSpent
+        | SourceErrorKind::RateLimited
+        | SourceErrorKind::Unavailable
+        | SourceErrorKind::Unauthorized => true,
+        SourceErrorKind::ScopeMissing
+        | SourceErrorKind::NotOffered
+        | SourceErrorKind::NotFound
+        | SourceErrorKind::Refused
+        | SourceErrorKind::PositionExpired
+        | SourceErrorKind::Malformed
+        | SourceErrorKind::LimitExceeded => false,
     }
 }

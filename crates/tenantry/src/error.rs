@@ -21,7 +21,7 @@ pub(crate) enum Exit {
     Usage,
     /// The credentials or their scopes are refused: nothing could run.
     Credentials,
-    /// The allowance of requests is used up; a later run goes on.
+    /// The allowance of requests or time is used up; a later run goes on.
     Budget,
     /// The destination cannot be opened, is locked or full, or refused what was asked.
     Destination,
@@ -79,7 +79,7 @@ impl Exit {
             Self::Incomplete => "some tables failed or were skipped, or a check found something to do",
             Self::Usage => "wrong usage or configuration",
             Self::Credentials => "credentials or scopes refused: nothing could run",
-            Self::Budget => "allowance of requests used up; run again later to go on",
+            Self::Budget => "allowance of requests or time used up; run again to go on",
             Self::Destination => "destination unavailable, locked, full or refusing",
             Self::Gap => "a gap in the tenant's logs was recorded",
             Self::Interrupted => "interrupted; run again to go on",
@@ -208,6 +208,9 @@ impl From<SourceError> for CommandError {
             SourceErrorKind::NotOffered => (Exit::Credentials, None),
             SourceErrorKind::RateLimited => {
                 (Exit::Budget, Some("run the same command again later: it goes on where this one stopped"))
+            }
+            SourceErrorKind::AllowanceSpent => {
+                (Exit::Budget, Some("run the same command again: it goes on where this one stopped"))
             }
             SourceErrorKind::LimitExceeded => (Exit::Budget, None),
             SourceErrorKind::Unavailable => (

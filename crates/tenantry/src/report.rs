@@ -26,6 +26,9 @@ pub(crate) fn exit(report: &Report) -> Exit {
     if report.all_done() {
         return Exit::Done;
     }
+    if report.was_stopped() {
+        return Exit::Budget;
+    }
     let nothing_ran =
         report.tables.iter().all(|table| is(table, Outcome::Skipped) || is(table, Outcome::Frozen));
     if nothing_ran { Exit::Credentials } else { Exit::Incomplete }
@@ -143,6 +146,18 @@ pub(crate) fn warnings(report: &Report) -> Vec<String> {
         .into_iter()
         .map(|(outcome, message, names)| format!("{outcome}: {}: {message}", names.join(", ")))
         .collect();
+    let stopped: Vec<&str> = report
+        .tables
+        .iter()
+        .filter(|table| is(table, Outcome::Stopped))
+        .map(|table| table.table.as_str())
+        .collect();
+    if !stopped.is_empty() {
+        warnings.push(format!(
+            "stopped: {}: what was allowed is used up, and they are not up to date yet",
+            stopped.join(", ")
+        ));
+    }
     for table in report.tables.iter().filter(|table| table.drifted > 0) {
         let (rows, name) = (text::counted(table.drifted, "row"), &table.table);
         warnings.push(format!(
@@ -229,6 +244,8 @@ mod tests {
         assert_eq!(exit(&report(vec![done.clone(), skipped.clone()])), Exit::Incomplete);
         assert_eq!(exit(&report(vec![failed.clone()])), Exit::Incomplete);
         assert_eq!(exit(&report(vec![skipped.clone(), frozen])), Exit::Credentials);
+        let stopped = record("s", Outcome::Stopped, Some("read page 3 of /users: used up"));
+        assert_eq!(exit(&report(vec![done, stopped, failed.clone()])), Exit::Budget);
         assert_eq!(exit(&Report { gaps: 1, ..report(vec![failed]) }), Exit::Gap);
     }
 

@@ -12,7 +12,7 @@ use tenantry_replication::error::{SourceErrorKind, SourceResult};
 use tenantry_replication::source::auth0::{Algorithm, Auth0, Credentials, Domain, Secret, Settings};
 use tenantry_replication::source::{self, Source};
 
-use crate::config::{Config, settings};
+use crate::config::{Allowance, Config, settings};
 use crate::error::{CommandError, Exit, did_you_mean};
 
 /// A tenant to read, and how it is read.
@@ -57,6 +57,15 @@ impl Tenant {
 
 /// The tenant that the configuration names.
 pub(crate) fn tenant(config: &Config, clock: Arc<dyn Clock>) -> Result<Tenant, CommandError> {
+    tenant_within(config, clock, Allowance::default())
+}
+
+/// The same, with no more requests and time than that from now on.
+pub(crate) fn tenant_within(
+    config: &Config,
+    clock: Arc<dyn Clock>,
+    allowance: Allowance,
+) -> Result<Tenant, CommandError> {
     let domain = config.text(&settings::DOMAIN)?;
     let credentials = credentials(config)?;
     let (Some(domain), Some(credentials)) = (domain.as_deref(), credentials) else {
@@ -75,6 +84,8 @@ pub(crate) fn tenant(config: &Config, clock: Arc<dyn Clock>) -> Result<Tenant, C
     chosen.audience = config.text(&settings::AUDIENCE)?;
     chosen.leave = config.leave()?.unwrap_or(chosen.leave);
     chosen.max_rps = config.max_rps()?;
+    chosen.max_requests = allowance.max_requests;
+    chosen.max_time = allowance.max_time;
     Ok(Tenant { domain: domain.to_owned(), client_id, means, source: connect(chosen, clock)? })
 }
 

@@ -1,13 +1,14 @@
 //! DuckDB: one file that any DuckDB tool opens. The default destination, embedded in the program.
 //!
 //! The process that writes owns the file; others get `Locked` until it ends. Staged rows are in a database in memory, so that a crash
-//! leaves nothing of them. Refuses queries that would write or reach outside the file.
+//! leaves nothing of them but what was parked. Refuses queries that would write or reach outside the file.
 
 mod compare;
 mod connection;
 mod driver;
 mod file;
 mod merge;
+mod park;
 mod publish;
 mod query;
 mod schema;
@@ -27,7 +28,8 @@ use arrow_array::RecordBatch;
 use async_trait::async_trait;
 use tenantry_replication::catalog::{Catalog, Stream};
 use tenantry_replication::destination::{
-    Batch, Capabilities, Commit, Compared, Destination, Key, Published, TableSummary, other_tenant,
+    Batch, Capabilities, Commit, Compared, Destination, Key, LeftOut, Parking, Published, TableSummary,
+    other_tenant,
 };
 use tenantry_replication::error::{DestinationError, DestinationErrorKind, DestinationResult};
 use tenantry_replication::state::{RunRecord, State};
@@ -217,9 +219,42 @@ impl Destination for DuckDb {
         .await
     }
 
+    async fn park(&self, parking: Parking) -> DestinationResult<()> {
+        self.on(format!("park stream {}", parking.stream.name), move |shared| {
+            // The stage is free again while the writer may be waited for.
+            let unparked = if parking.rows { shared.stage()?.unparked(parking.stream)? } else { Vec::new() };
+            let mut writer = shared.writer()?;
+            park::park(&mut writer, &parking, &unparked)?;
+            file::checkpoint(&mut writer, &shared.log);
+            drop(writer);
+            shared.stage()?.note_parked(&unparked);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn resume(&self, stream: &'static Stream, left_out: Option<LeftOut>) -> DestinationResult<bool> {
+        self.on(format!("stage the parked rows of stream {}", stream.name), move |shared| {
+            park::resume(&mut *shared.stage()?, stream, left_out.as_ref())
+        })
+        .await
+    }
+
+    async fn unstage(&self, stream: &'static Stream) -> DestinationResult<()> {
+        self.on(format!("forget staged rows of stream {}", stream.name), move |shared| {
+            shared.stage()?.discard(stream)
+        })
+        .await
+    }
+
     async fn discard(&self, stream: &'static Stream) -> DestinationResult<()> {
         self.on(format!("discard staged rows of stream {}", stream.name), move |shared| {
-            shared.stage()?.discard(stream)
+            shared.stage()?.discard(stream)?;
+            let mut writer = shared.writer()?;
+            if park::is_prepared(&mut writer)? {
+                writer.transaction(|writer| park::forget(writer, stream))?;
+            }
+            Ok(())
         })
         .await
     }

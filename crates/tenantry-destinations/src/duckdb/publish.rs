@@ -189,8 +189,8 @@ impl Publish<'_> {
             return Ok(None);
         }
         let place = self.aside("quarantine");
-        self.connection.run(&format!("CREATE OR REPLACE TABLE {place} ({})", state::QUARANTINE_COLUMNS))?;
-        self.connection.ingest(&place, vec![state::quarantine_rows(self.commit)?])?;
+        let Commit { quarantined, run, synced_at, .. } = self.commit;
+        state::stage_quarantined(self.connection, &place, quarantined, *run, *synced_at)?;
         Ok(Some(place))
     }
 

@@ -33,6 +33,25 @@ struct Gathering {
     rows: u64,
     null_keys: bool,
     place: Option<Place>,
+    /// So many of the first rows are parked.
+    parked: u64,
+}
+
+impl Gathering {
+    fn new(table: &'static Table) -> Self {
+        Self { table, batches: Vec::new(), bytes: 0, rows: 0, null_keys: false, place: None, parked: 0 }
+    }
+}
+
+/// Staged rows of one table of which some are not parked.
+#[derive(Debug)]
+pub(super) struct Unparked {
+    pub(super) table: &'static Table,
+    pub(super) place: Place,
+    /// `rowid` of the first that is not parked.
+    pub(super) from: u64,
+    /// `rowid` after the last.
+    pub(super) to: u64,
 }
 
 /// Staged rows of one table, all in DuckDB. Columns: the data columns, then the page; `rowid` follows the order of arrival.
@@ -57,14 +76,7 @@ impl Stage {
                 format!("rows of table {} do not have the columns that the catalog gives it", table.name);
             return Err(Failure::new(DestinationErrorKind::Failed, message));
         }
-        let gathering = self.tables.entry(table.name).or_insert_with(|| Gathering {
-            table,
-            batches: Vec::new(),
-            bytes: 0,
-            rows: 0,
-            null_keys: false,
-            place: None,
-        });
+        let gathering = self.tables.entry(table.name).or_insert_with(|| Gathering::new(table));
         gathering.rows += rows.num_rows() as u64;
         gathering.bytes += rows.get_array_memory_size();
         gathering.null_keys |= table
@@ -92,13 +104,52 @@ impl Stage {
         let place = if let Some(place) = &gathering.place {
             place.clone()
         } else {
-            self.next += 1;
-            let place = Place::new(STAGE, "main", format!("{name}#{}", self.next));
+            let place = next_place(&mut self.next, name);
             self.connection.run(&create(&place, gathering.table))?;
             gathering.place.insert(place).clone()
         };
         gathering.bytes = 0;
         self.connection.ingest(&place, std::mem::take(&mut gathering.batches))
+    }
+
+    /// Stages the rows that a query gives, in its order, and counts them as parked. Nothing of the table is staged before.
+    pub(super) fn restage(&mut self, table: &'static Table, query: &str) -> Attempt<()> {
+        let place = next_place(&mut self.next, table.name);
+        self.connection.run(&create(&place, table))?;
+        let mut gathering = Gathering { place: Some(place.clone()), ..Gathering::new(table) };
+        gathering.rows = self.connection.run(&format!("INSERT INTO {place} {query}"))?;
+        gathering.parked = gathering.rows;
+        let is_null: Vec<String> = table.key.iter().map(|key| format!("{} IS NULL", quoted(key))).collect();
+        let count = format!("SELECT count(*) FROM {place} WHERE {}", is_null.join(" OR "));
+        gathering.null_keys = self.connection.numbers(&count)? != [0];
+        self.tables.insert(table.name, gathering);
+        Ok(())
+    }
+
+    /// What of a stream is staged, and from which row on it is not parked; all of it is in DuckDB.
+    pub(super) fn unparked(&mut self, stream: &'static Stream) -> Attempt<Vec<Unparked>> {
+        let mut unparked = Vec::new();
+        for table in stream.tables {
+            let Some(Staged { place, .. }) = self.settle(table)? else { continue };
+            let Some(gathering) = self.tables.get(table.name) else { continue };
+            unparked.push(Unparked { table, place, from: gathering.parked, to: gathering.rows });
+        }
+        Ok(unparked)
+    }
+
+    /// Notes that rows are parked, unless they are no longer staged.
+    pub(super) fn note_parked(&mut self, parked: &[Unparked]) {
+        for Unparked { table, place, to, .. } in parked {
+            let gathering = self.tables.get_mut(table.name);
+            if let Some(gathering) = gathering.filter(|gathering| gathering.place.as_ref() == Some(place)) {
+                gathering.parked = *to;
+            }
+        }
+    }
+
+    /// The connection that staged rows are written with.
+    pub(super) fn connection(&mut self) -> &mut Connection {
+        &mut self.connection
     }
 
     /// Where the staged rows of a table are, all of them in DuckDB; `None` when there are none. They stay staged.
@@ -149,15 +200,26 @@ pub(super) fn stage_values(
     connection.ingest(place, vec![RecordBatch::try_from_iter_with_nullable([("value", texts, true)])?])
 }
 
-/// Drops a staged table.
+/// A name for a staged table that no other has.
+fn next_place(next: &mut u64, table: &str) -> Place {
+    *next += 1;
+    Place::new(STAGE, "main", format!("{table}#{next}"))
+}
+
+/// Drops a table.
 pub(super) fn drop_table(connection: &mut Connection, place: &Place) -> Attempt<()> {
     connection.run(&format!("DROP TABLE IF EXISTS {place}")).map(|_| ())
 }
 
-fn create(place: &Place, table: &Table) -> String {
-    let columns: Vec<String> = table
-        .data_columns()
-        .map(|column| format!("{} {}", quoted(column.name), sql_type(column.kind)))
-        .collect();
-    format!("CREATE TABLE {place} ({}, {} BIGINT)", columns.join(", "), quoted(system::PAGE))
+/// Columns of staged rows, with their types.
+pub(super) fn staged_columns(table: &Table) -> Vec<(&'static str, &'static str)> {
+    let data = table.data_columns().map(|column| (column.name, sql_type(column.kind)));
+    data.chain([(system::PAGE, "BIGINT")]).collect()
+}
+
+/// The statement that creates a table for staged rows.
+pub(super) fn create(place: &Place, table: &Table) -> String {
+    let columns: Vec<String> =
+        staged_columns(table).into_iter().map(|(name, kind)| format!("{} {kind}", quoted(name))).collect();
+    format!("CREATE TABLE {place} ({})", columns.join(", "))
 }

@@ -11,9 +11,9 @@ use tenantry_replication::destination::Commit;
 use tenantry_replication::error::DestinationErrorKind;
 use tenantry_replication::state::{Checkpoint, Quarantine, RunRecord, State};
 
-use super::DATABASE;
 use super::connection::{Attempt, Connection, Failure, Place};
 use super::schema::{Wanted, WantedColumn, say};
+use super::{DATABASE, park};
 use crate::Language;
 
 /// Schema of the state tables.
@@ -55,6 +55,19 @@ pub(super) const STATE_TABLES: &[StateTable] = &[
         columns: &[
             STREAM,
             ("checkpoint", "VARCHAR", text("Where the next run goes on, as JSON.", "次回の開始位置 (JSON)")),
+            RUN,
+            ("updated_at", "TIMESTAMP", text("Sync time of the run that wrote it (UTC).", "更新日時 (UTC)")),
+        ],
+    },
+    StateTable {
+        name: "parked",
+        about: text(
+            "Reads that are not over; their rows so far are in the tables parked_*.",
+            "途中の読み取り (取得済みの行は parked_* テーブル)",
+        ),
+        columns: &[
+            STREAM,
+            ("parked", "VARCHAR", text("Where the read goes on, as JSON.", "再開位置 (JSON)")),
             RUN,
             ("updated_at", "TIMESTAMP", text("Sync time of the run that wrote it (UTC).", "更新日時 (UTC)")),
         ],
@@ -145,17 +158,18 @@ pub(super) fn place(name: &str) -> Place {
     Place::new(DATABASE, STATE_SCHEMA, name)
 }
 
-fn exists(connection: &mut Connection) -> Attempt<bool> {
+/// Whether the file has this state table.
+pub(super) fn exists(connection: &mut Connection, table: &str) -> Attempt<bool> {
     let sql = format!(
         "SELECT count(*) FROM duckdb_tables() \
-         WHERE database_name = '{DATABASE}' AND schema_name = '{STATE_SCHEMA}' AND table_name = 'meta'"
+         WHERE database_name = '{DATABASE}' AND schema_name = '{STATE_SCHEMA}' AND table_name = '{table}'"
     );
     Ok(connection.numbers::<1>(&sql)? == [1])
 }
 
 /// Refuses a file that a newer version of this tool wrote.
 pub(super) fn check_layout(connection: &mut Connection) -> Attempt<()> {
-    if !exists(connection)? {
+    if !exists(connection, "meta")? {
         return Ok(());
     }
     let [layout] = connection.numbers(&format!("SELECT max(layout) FROM {}", place("meta")))?;
@@ -190,7 +204,7 @@ pub(super) fn claim(connection: &mut Connection, tenant: &str) -> Attempt<Option
 
 /// What earlier runs left; nothing for a file without our schema.
 pub(super) fn read(connection: &mut Connection) -> Attempt<State> {
-    if !exists(connection)? {
+    if !exists(connection, "meta")? {
         return Ok(State::default());
     }
     let (mut checkpoints, mut checkpoint_runs) = (BTreeMap::new(), BTreeMap::new());
@@ -206,28 +220,49 @@ pub(super) fn read(connection: &mut Connection) -> Attempt<State> {
         checkpoints.insert(stream.clone(), checkpoint);
     }
     let [last_run] = connection.numbers(&format!("SELECT max(run) FROM {}", place("run")))?;
-    Ok(State { checkpoints, checkpoint_runs, last_run: u64::try_from(last_run).unwrap_or(0) })
+    let (parked, last_run) = (park::reads(connection)?, u64::try_from(last_run).unwrap_or(0));
+    Ok(State { checkpoints, checkpoint_runs, parked, last_run })
 }
 
-/// Quarantined records as rows of their table, for staging before the transaction.
-pub(super) fn quarantine_rows(commit: &Commit) -> Attempt<RecordBatch> {
-    let records = &commit.quarantined;
+/// Stages quarantined records, before the transaction that writes them.
+pub(super) fn stage_quarantined(
+    connection: &mut Connection,
+    staged: &Place,
+    records: &[Quarantine],
+    run: u64,
+    recorded_at: i64,
+) -> Attempt<()> {
     let column = |value: fn(&Quarantine) -> &str| texts(records.iter().map(value));
-    batch(vec![
+    let rows = batch(vec![
         ("table", column(|record| record.table)),
         ("key", column(|record| &record.key)),
         ("reason", column(|record| &record.reason)),
         ("record", column(|record| &record.record)),
-        ("run", repeated(commit.run, records.len())),
-        ("recorded_at", at(commit.synced_at, records.len())),
-    ])
+        ("run", repeated(run, records.len())),
+        ("recorded_at", at(recorded_at, records.len())),
+    ])?;
+    connection.run(&format!("CREATE OR REPLACE TABLE {staged} ({QUARANTINE_COLUMNS})"))?;
+    connection.ingest(staged, vec![rows])
 }
 
-/// Columns of [`quarantine_rows`] as DDL.
-pub(super) const QUARANTINE_COLUMNS: &str =
+/// Columns of staged quarantined records as DDL.
+const QUARANTINE_COLUMNS: &str =
     "\"table\" VARCHAR, key VARCHAR, reason VARCHAR, record VARCHAR, run BIGINT, recorded_at TIMESTAMP";
 
-/// Writes checkpoint, gaps and quarantined records of a commit. `quarantined` holds [`quarantine_rows`], if there are any.
+/// Writes staged quarantined records; of those that are there already only the last is kept.
+pub(super) fn write_quarantined(connection: &mut Connection, staged: &Place) -> Attempt<()> {
+    let table = place("quarantine");
+    let same = "q.\"table\" = s.\"table\" AND q.key = s.key AND q.reason = s.reason";
+    connection.run(&format!("DELETE FROM {table} q USING {staged} s WHERE {same}"))?;
+    connection.run(&format!(
+        "INSERT INTO {table} (\"table\", key, reason, record, run, recorded_at) \
+         SELECT \"table\", key, reason, last(record ORDER BY rowid), max(run), max(recorded_at) FROM {staged} \
+         GROUP BY \"table\", key, reason ORDER BY min(rowid)"
+    ))?;
+    Ok(())
+}
+
+/// Writes checkpoint, gaps and quarantined records (as staged, if there are any) of a commit, and forgets what was parked of the stream.
 pub(super) fn write(
     connection: &mut Connection,
     commit: &Commit,
@@ -248,17 +283,8 @@ pub(super) fn write(
         ])?;
         connection.ingest(&place("gap"), vec![rows])?;
     }
-    if let Some(staged) = quarantined {
-        let table = place("quarantine");
-        let same = "q.\"table\" = s.\"table\" AND q.key = s.key AND q.reason = s.reason";
-        connection.run(&format!("DELETE FROM {table} q USING {staged} s WHERE {same}"))?;
-        connection.run(&format!(
-            "INSERT INTO {table} (\"table\", key, reason, record, run, recorded_at) \
-             SELECT \"table\", key, reason, last(record ORDER BY rowid), max(run), max(recorded_at) FROM {staged} \
-             GROUP BY \"table\", key, reason ORDER BY min(rowid)"
-        ))?;
-    }
-    Ok(())
+    quarantined.map_or(Ok(()), |staged| write_quarantined(connection, staged))?;
+    park::forget(connection, commit.stream)
 }
 
 fn write_checkpoint(
@@ -325,15 +351,15 @@ fn batch(columns: Vec<(&str, ArrayRef)>) -> Attempt<RecordBatch> {
     Ok(RecordBatch::try_from_iter_with_nullable(columns)?)
 }
 
-fn texts<'a>(values: impl Iterator<Item = &'a str>) -> ArrayRef {
+pub(super) fn texts<'a>(values: impl Iterator<Item = &'a str>) -> ArrayRef {
     Arc::new(StringArray::from_iter_values(values))
 }
 
-fn repeated(value: u64, count: usize) -> ArrayRef {
+pub(super) fn repeated(value: u64, count: usize) -> ArrayRef {
     Arc::new(Int64Array::from(vec![signed(value); count]))
 }
 
-fn at(micros: i64, count: usize) -> ArrayRef {
+pub(super) fn at(micros: i64, count: usize) -> ArrayRef {
     Arc::new(TimestampMicrosecondArray::from(vec![micros; count]))
 }
 

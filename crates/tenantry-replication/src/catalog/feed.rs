@@ -9,6 +9,8 @@ pub struct Feed {
     pub stream: &'static str,
     /// Member of an event that names its type.
     pub kind: &'static str,
+    /// Member of an event that says when it happened.
+    pub time: &'static str,
     /// Types of events that record a write through the API, which [`Feed::writes`] reads.
     pub write_kinds: &'static [&'static str],
     /// Prefix of the paths in such events, to be taken off.
@@ -32,6 +34,7 @@ impl Feed {
     pub const NONE: Self = Self {
         stream: "",
         kind: "",
+        time: "",
         write_kinds: &[],
         path_prefix: "",
         writes: &[],

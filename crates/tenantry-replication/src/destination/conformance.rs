@@ -7,6 +7,7 @@
 #![expect(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a case fails by panicking")]
 
 mod compare;
+mod park;
 mod prepare;
 mod publish;
 mod reference;
@@ -22,6 +23,7 @@ use arrow_array::{ArrayRef, Int64Array, RecordBatch};
 use async_trait::async_trait;
 
 pub use compare::*;
+pub use park::*;
 pub use prepare::*;
 pub use publish::*;
 pub use reference::*;
@@ -85,6 +87,17 @@ macro_rules! destination_conformance {
             a_sample_is_drawn_by_its_seed
             absent_keys_come_in_order
             rows_are_found_by_any_column
+            a_parked_read_survives_and_stays_invisible
+            parking_again_adds_what_came_since
+            a_resumed_read_is_parked_further
+            parking_anew_forgets_what_was_parked_before
+            a_position_is_parked_without_rows
+            rows_of_lost_records_are_left_out
+            publishing_drops_what_was_parked
+            discarding_drops_what_was_parked_and_unstaging_does_not
+            parked_reads_of_streams_do_not_mix
+            a_failed_publish_leaves_what_was_parked
+            every_value_survives_parking
             every_type_holds_null
             extreme_values_survive
             awkward_text_survives
@@ -195,7 +208,10 @@ fn commit(stream: &'static Stream, scope: Scope, synced_at: Micros) -> Commit {
         tables: stream.tables.iter().map(|table| table.name).collect(),
         scope,
         gone: Vec::new(),
-        checkpoint: Some((stream.name.to_owned(), Checkpoint::Full { read_at: synced_at, applied_at: None })),
+        checkpoint: Some((
+            stream.name.to_owned(),
+            Checkpoint::Full { read_at: synced_at, applied_at: None, behind_log: false },
+        )),
         synced_at,
         run: 1,
         quarantined: Vec::new(),

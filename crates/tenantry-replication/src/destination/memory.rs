@@ -3,6 +3,7 @@
 //! Written to be seen to be right: plain maps, one value at a time. Keeps nothing when the process ends.
 
 mod compare;
+mod park;
 mod publish;
 mod value;
 
@@ -20,8 +21,8 @@ pub(crate) use value::column;
 
 use self::publish::key_of;
 use super::{
-    Batch, Capabilities, Commit, Compared, Destination, Key, Published, TableSummary, arrow_type,
-    other_tenant, staged_schema,
+    Batch, Capabilities, Commit, Compared, Destination, Key, LeftOut, Parking, Published, TableSummary,
+    arrow_type, other_tenant, staged_schema,
 };
 use crate::catalog::{Catalog, Column, Origin, Stream, Table, Type, system};
 use crate::clock::Micros;
@@ -79,6 +80,7 @@ struct Kept {
     tables: BTreeMap<&'static str, Stored>,
     checkpoints: BTreeMap<String, Checkpoint>,
     checkpoint_runs: BTreeMap<String, u64>,
+    parked: BTreeMap<&'static str, park::KeptPark>,
     runs: BTreeMap<u64, RunRecord>,
     gaps: Vec<KeptGap>,
     /// By table, key and reason.
@@ -188,6 +190,7 @@ impl Destination for MemoryDestination {
         Ok(State {
             checkpoints: kept.checkpoints.clone(),
             checkpoint_runs: kept.checkpoint_runs.clone(),
+            parked: kept.parked_reads(),
             last_run,
         })
     }
@@ -246,11 +249,24 @@ impl Destination for MemoryDestination {
         held.kept.compare(staged, &commit, keys_max)
     }
 
+    async fn park(&self, parking: Parking) -> DestinationResult<()> {
+        self.held().park(&parking);
+        Ok(())
+    }
+
+    async fn resume(&self, stream: &'static Stream, left_out: Option<LeftOut>) -> DestinationResult<bool> {
+        Ok(self.held().resume(stream, left_out.as_ref()))
+    }
+
+    async fn unstage(&self, stream: &'static Stream) -> DestinationResult<()> {
+        self.held().unstage(stream);
+        Ok(())
+    }
+
     async fn discard(&self, stream: &'static Stream) -> DestinationResult<()> {
         let mut held = self.held();
-        for table in stream.tables {
-            held.staged.remove(table.name);
-        }
+        held.unstage(stream);
+        held.kept.parked.remove(stream.name);
         Ok(())
     }
 
@@ -299,14 +315,19 @@ impl Kept {
 
     fn keep_state(&mut self, commit: &Commit) {
         let stream = commit.stream.name;
+        self.parked.remove(stream);
         if let Some((name, checkpoint)) = &commit.checkpoint {
             self.checkpoints.insert(name.clone(), checkpoint.clone());
             self.checkpoint_runs.insert(name.clone(), commit.run);
         }
         self.gaps.extend(commit.gaps.iter().map(|gap| KeptGap { stream, gap: gap.clone(), run: commit.run }));
-        for quarantine in &commit.quarantined {
+        self.keep_quarantined(&commit.quarantined, commit.run);
+    }
+
+    fn keep_quarantined(&mut self, quarantined: &[Quarantine], run: u64) {
+        for quarantine in quarantined {
             let same = (quarantine.table, quarantine.key.clone(), quarantine.reason.clone());
-            self.quarantined.insert(same, KeptQuarantine { quarantine: quarantine.clone(), run: commit.run });
+            self.quarantined.insert(same, KeptQuarantine { quarantine: quarantine.clone(), run });
         }
     }
 

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use crate::catalog::{Catalog, Stream, Table};
 use crate::clock::Micros;
 use crate::error::{DestinationError, DestinationErrorKind, DestinationResult};
-use crate::state::{Checkpoint, Quarantine, RunRecord, State};
+use crate::state::{Checkpoint, Parked, Quarantine, RunRecord, State};
 
 /// Keeps the tables of a catalog, and the state of the runs that filled them.
 ///
@@ -32,7 +32,8 @@ pub trait Destination: Send + Sync {
     /// What earlier runs left.
     async fn state(&self) -> DestinationResult<State>;
 
-    /// Takes rows for a later [`Destination::publish`] of their stream. Invisible to readers until then, gone after a crash.
+    /// Takes rows for a later [`Destination::publish`] of their stream. Invisible to readers until then, gone after a crash where they were
+    /// not parked.
     /// May be called any number of times; nothing is assumed about keys being unique among staged rows.
     async fn stage(&self, batch: Batch) -> DestinationResult<()>;
 
@@ -65,7 +66,20 @@ pub trait Destination: Send + Sync {
     /// quarantined records and gaps of the commit are of no account. Staged rows are gone afterwards, also on failure.
     async fn compare(&self, commit: Commit, keys_max: usize) -> DestinationResult<Compared>;
 
-    /// Forgets what was staged for the stream. May be repeated.
+    /// Makes what is staged for the stream, and where its read stands, survive a crash, in one transaction; still invisible to readers,
+    /// and still staged. What was parked for the stream before is replaced: of its rows those stay that were staged from it.
+    ///
+    /// A publish of the stream forgets what is parked, in its own transaction.
+    async fn park(&self, parking: Parking) -> DestinationResult<()>;
+
+    /// Stages the rows that are parked for the stream as they were staged then, and nothing else; they stay parked. False, with nothing
+    /// staged, where there are none that fit the tables of now.
+    async fn resume(&self, stream: &'static Stream, left_out: Option<LeftOut>) -> DestinationResult<bool>;
+
+    /// Forgets what was staged for the stream; what is parked stays. May be repeated.
+    async fn unstage(&self, stream: &'static Stream) -> DestinationResult<()>;
+
+    /// Forgets what was staged and what is parked for the stream. May be repeated.
     async fn discard(&self, stream: &'static Stream) -> DestinationResult<()>;
 
     /// Keeps the record of a finished run.
@@ -94,6 +108,43 @@ pub struct Batch {
     pub table: &'static Table,
     /// The rows, with the schema that [`staged_schema`] gives for the table.
     pub rows: RecordBatch,
+}
+
+/// A read under way, to be kept.
+#[derive(Debug, Clone)]
+pub struct Parking {
+    /// The stream.
+    pub stream: &'static Stream,
+    /// Where its read stands.
+    pub parked: Parked,
+    /// Whether the staged rows are kept with it; false where the read will give them again.
+    pub rows: bool,
+    /// Records that did not fit, found since the last park or publish of the stream. They are kept with those of publishes.
+    pub quarantined: Vec<Quarantine>,
+    /// The time that the quarantined records get.
+    pub synced_at: Micros,
+    /// Number of the run.
+    pub run: u64,
+}
+
+/// Parked rows that are not wanted any more: those of records whose root row holds one of the values.
+#[derive(Debug, Clone)]
+pub struct LeftOut {
+    /// A key column of the stream's root table.
+    pub column: &'static str,
+    /// Its values.
+    pub values: BTreeSet<String>,
+}
+
+impl LeftOut {
+    /// The column of a table of the stream that holds the same value; `None` where it has none.
+    pub fn column_of(&self, stream: &'static Stream, table: &Table) -> Option<&'static str> {
+        if table.name == stream.root().name {
+            return Some(self.column);
+        }
+        let pairs = stream.parent_key(table);
+        pairs.into_iter().find(|(of_root, _)| of_root.name == self.column).map(|(_, own)| own.name)
+    }
 }
 
 /// Everything that becomes visible at once.

@@ -135,6 +135,16 @@ impl Normalizer {
         }
     }
 
+    /// Goes on where another normalizer was after so many pages, with what it knew of rows that are missing.
+    pub fn resume(&mut self, pages: i64, spared: BTreeSet<Key>, nameless: bool) {
+        (self.page, self.spared, self.nameless) = (pages, spared, nameless);
+    }
+
+    /// Pages taken so far.
+    pub fn pages(&self) -> i64 {
+        self.page
+    }
+
     /// Records taken so far, quarantined ones included.
     pub fn records(&self) -> u64 {
         self.records

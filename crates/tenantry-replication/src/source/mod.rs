@@ -15,18 +15,25 @@ use crate::state::Checkpoint;
 /// Reads records of a tenant.
 #[async_trait]
 pub trait Source: Send + Sync {
+    /// A run begins: what it may send, and what it has sent, counts from here.
+    fn begin(&self);
+
     /// Gets a token and tells what it allows. Repeats nothing that is still valid.
     async fn connect(&self) -> SourceResult<Access>;
 
     /// Begins one read of a stream. Sends nothing until the first page is asked for.
     fn open(&self, read: Read) -> Box<dyn Pages>;
 
+    /// Goes on with a read that was broken off, from a position that [`Pages::position`] gave for the same stream. Sends nothing until the
+    /// first page is asked for. `None` where the position says nothing to this source: then the read has to begin anew.
+    fn resume(&self, read: Read, position: &str) -> Option<Box<dyn Pages>>;
+
     /// Reads one record by its root key; `None` when the tenant says that it does not exist.
     ///
     /// Only for streams whose endpoint has a `record_path`. The page holds exactly one record.
     async fn record(&self, stream: &'static Stream, key: &str) -> SourceResult<Option<Page>>;
 
-    /// Requests sent so far, retries and polls included: the scarce thing.
+    /// Requests sent since [`begin`](Self::begin), retries and polls included: the scarce thing.
     fn requests(&self) -> u64;
 }
 
@@ -38,6 +45,12 @@ pub trait Pages: Send {
     /// Retries by itself what [`crate::error::retry`] allows. After an error the read is over, and it was not complete.
     /// `None` is given only when the source said that there is no more.
     async fn next(&mut self) -> SourceResult<Option<Page>>;
+
+    /// Where this read can go on in another process, once every page that was given so far is kept; also after an error. `None` for reads
+    /// that are too short for it, or go on from the [`Page::checkpoint`]s.
+    fn position(&self) -> Option<Position> {
+        None
+    }
 
     /// Whether the end that was reached is a complete read of what the [`Read`] asked for.
     ///
@@ -73,7 +86,18 @@ pub struct Read {
     pub since: Option<Micros>,
 }
 
-/// One answer's worth of records.
+/// Where a read can go on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Position {
+    /// The source's own words.
+    pub text: String,
+    /// Whether what came up to here has to be kept with it. Otherwise the read that goes on gives all of it again.
+    pub keeps_rows: bool,
+    /// Whether nothing more will come.
+    pub ended: bool,
+}
+
+/// One answer's worth of records. One without a body holds none: it only says that there is a position worth keeping at once.
 #[derive(Debug, Clone)]
 pub struct Page {
     /// The bytes as received, decompressed.

@@ -1,8 +1,8 @@
-//! What a destination remembers beside the tables: checkpoints, runs, gaps, quarantined records.
+//! What a destination remembers beside the tables: checkpoints, parked reads, runs, gaps, quarantined records.
 //!
 //! Only data types: every destination keeps them in its own `_tenantry` schema, checkpoints in the transaction of the rows that they stand for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +15,8 @@ pub struct State {
     pub checkpoints: BTreeMap<String, Checkpoint>,
     /// Number of the run that wrote each of these checkpoints.
     pub checkpoint_runs: BTreeMap<String, u64>,
+    /// Reads that were broken off and can go on, by stream.
+    pub parked: BTreeMap<String, Parked>,
     /// Number of the last run; 0 before the first.
     pub last_run: u64,
 }
@@ -30,6 +32,10 @@ pub enum Checkpoint {
         /// Up to when changes are known to be applied, by the same clock; `read_at` where none were since.
         #[serde(default)]
         applied_at: Option<Micros>,
+        /// Whether the destination may hold events from after `read_at` that were written before the read was over: they are not applied yet,
+        /// although an earlier run has written them.
+        #[serde(default)]
+        behind_log: bool,
     },
     /// All events up to and including this one are published.
     Log {
@@ -43,6 +49,33 @@ pub enum Checkpoint {
         /// Date as `YYYY-MM-DD`.
         date: String,
     },
+}
+
+/// A read of a whole stream that is not over: what a later run must know, beside the rows, to go on as if nothing had happened.
+/// Kept as JSON text, so that a later version can add fields.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Parked {
+    /// Name of the checkpoint that the read will end in: it stands for the tables that are written.
+    pub checkpoint: String,
+    /// Where the source goes on, in its own words.
+    pub position: String,
+    /// When the read began, microseconds UTC by the tenant's clock.
+    pub begun_at: Micros,
+    /// Pages that came so far.
+    pub pages: i64,
+    /// Root keys that count as seen although a row is missing.
+    pub spared: BTreeSet<Vec<String>>,
+    /// Whether a record came whose key could not be read.
+    pub nameless: bool,
+    /// Root keys that the tenant was asked for and no longer has.
+    pub gone: BTreeSet<Vec<String>>,
+    /// Whether the list has been read to its end, and is being read once more to see what is really absent.
+    pub again: bool,
+    /// Keys that a fan-out will go over, in the order in which they came.
+    pub parents: Vec<String>,
+    /// For a fan-out: parents that rows have come for.
+    pub children_of: BTreeSet<String>,
 }
 
 /// A record or row that did not fit, kept so that nothing is dropped silently.
@@ -67,7 +100,7 @@ pub struct RunRecord {
     pub started_at: Micros,
     /// When it ended.
     pub finished_at: Micros,
-    /// `done`, `failed`, `interrupted`, ...
+    /// `done`, `stopped`, `interrupted`, ...
     pub outcome: String,
     /// Requests sent in all.
     pub requests: u64,
@@ -80,7 +113,7 @@ pub struct RunRecord {
 pub struct TableRecord {
     /// The table.
     pub table: String,
-    /// `done`, `skipped`, `failed`, `frozen`.
+    /// `done`, `skipped`, `failed`, `stopped`, `frozen`.
     pub outcome: String,
     /// Why, and what to do, where it is not `done`.
     pub message: Option<String>,

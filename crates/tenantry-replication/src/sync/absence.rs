@@ -3,6 +3,8 @@
 //! A list that is read in pages can miss a live record while others come and go, and search indexes trail behind. So a key that a
 //! complete read did not hold is asked for by itself where the API can answer that, and else the list is read once more.
 
+use std::collections::BTreeSet;
+
 use crate::catalog::{Paging, Replication, Stream};
 use crate::destination::Key;
 
@@ -25,18 +27,22 @@ enum Confirmation {
 
 /// Confirms what `reading` found absent: stages what is still there.
 pub(super) async fn confirm(run: &Run, task: &Task, reading: &mut Reading<'_>) -> Result<(), StreamError> {
+    if reading.again {
+        // An earlier run has read the list to its end, and this one has read it once more.
+        return Ok(());
+    }
     let absent = run.edges.destination.absent(task.stream, CONFIRMED_ONE_BY_ONE_MAX + 1).await?;
     match confirmation(task.stream, &absent) {
         Confirmation::None => Ok(()),
-        Confirmation::BySecondRead => reading.read_all(run, task).await,
+        Confirmation::BySecondRead => {
+            reading.again = true;
+            reading.read_all(run, task).await
+        }
         Confirmation::ByKey => {
-            for key in absent.iter().filter_map(|key| key.first()) {
-                reading.requests += 1;
-                if let Some(page) = run.edges.source.record(task.stream, key).await? {
-                    reading.take_page(run, &page).await?;
-                }
-            }
-            Ok(())
+            // Those that an earlier run has asked for are known to be gone.
+            let keys = absent.iter().filter(|key| !reading.gone.contains(*key));
+            let keys: BTreeSet<String> = keys.filter_map(|key| key.first().cloned()).collect();
+            reading.look_at(run, &keys).await
         }
     }
 }

@@ -7,7 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::catalog::feed::{Effect, Feed, Key, Write};
 use crate::catalog::{Catalog, Replication};
+use crate::clock::Micros;
 use crate::json::Json;
+use crate::normalize::parse_timestamp;
 use crate::source::{Page, Records};
 
 /// What a stretch of the log told.
@@ -60,6 +62,15 @@ impl Changes {
             sum.records.extend(told.records);
             sum.parents.extend(told.parents);
         }
+    }
+
+    /// Ids of the events of a page that happened before `since`. One that does not say when is none of them.
+    pub(super) fn before(catalog: &Catalog, page: &Page, id: &str, since: Micros) -> BTreeSet<String> {
+        let is_before = |event: &Json<'_>| {
+            let time = event.get(catalog.feed.time).and_then(Json::text);
+            time.and_then(|time| parse_timestamp(&time)).is_some_and(|time| time < since)
+        };
+        events(page).filter(is_before).filter_map(|event| event.at(id)?.text().map(Cow::into_owned)).collect()
     }
 
     /// What was told of a stream; nothing where it was not mentioned.

@@ -12,6 +12,7 @@ use crate::source::{Page, Read};
 
 use super::Edges;
 use super::changes::Changes;
+use super::plan::LOG_OVERLAP;
 use super::replicate::StreamError;
 
 /// Gathers changes from pages of events.
@@ -19,11 +20,13 @@ pub(super) struct Collector {
     pub(super) changes: Changes,
     /// Whether events that the destination already holds were applied by the run that wrote them.
     known_are_applied: bool,
+    /// Events from before were applied by complete reads, although they may be read only now.
+    since: Micros,
 }
 
 impl Collector {
-    pub(super) fn new(known_are_applied: bool) -> Self {
-        Self { changes: Changes::default(), known_are_applied }
+    pub(super) fn new(known_are_applied: bool, since: Micros) -> Self {
+        Self { changes: Changes::default(), known_are_applied, since: since - LOG_OVERLAP }
     }
 
     /// Takes in a page, before its events are written.
@@ -41,13 +44,16 @@ impl Collector {
         }) else {
             return Ok(());
         };
-        let telling = Changes::telling(catalog, page, path);
+        let old = Changes::before(catalog, page, path, self.since);
+        let mut telling = Changes::telling(catalog, page, path);
+        telling.retain(|id| !old.contains(id));
         let mut known = BTreeSet::new();
         if self.known_are_applied && !telling.is_empty() {
             let found = destination.find(stream, column, &telling).await?;
             known.extend(found.into_iter().filter_map(|key| key.into_iter().next()));
         }
         if telling.len() > known.len() {
+            known.extend(old);
             self.changes.take(catalog, page, path, &known);
         }
         Ok(())

@@ -25,8 +25,9 @@ pub(super) async fn expected(
     if plan::expected(run.catalog, task, told).anything {
         return Ok(None);
     }
-    let mut later = Collector::new(false);
-    match listen(&run.edges, run.catalog, run.tenant_time - LOG_OVERLAP, &mut later).await {
+    let since = run.tenant_time - LOG_OVERLAP;
+    let mut later = Collector::new(false, since);
+    match listen(&run.edges, run.catalog, since, &mut later).await {
         Ok(true) => {}
         // Not knowing what changed, nothing is measured; that is no reason to fail.
         Ok(false) | Err(StreamError::Source(_)) => return Ok(None),

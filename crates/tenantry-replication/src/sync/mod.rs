@@ -9,6 +9,7 @@ mod changes;
 mod collect;
 mod drift;
 mod parents;
+mod parking;
 mod plan;
 mod replicate;
 mod report;
@@ -138,6 +139,7 @@ struct Run {
 /// Brings the selected tables up to date with the tenant: connect, prepare, plan, replicate each stream, record the run.
 pub async fn sync(edges: &Edges, catalog: &'static Catalog, options: &Options) -> Result<Report, SyncError> {
     let begun = edges.clock.monotonic();
+    edges.source.begin();
     let access = edges.source.connect().await?;
     edges.destination.prepare(catalog).await?;
     edges.destination.claim(&options.tenant).await?;
@@ -156,6 +158,7 @@ pub async fn sync(edges: &Edges, catalog: &'static Catalog, options: &Options) -
         compares: None,
         ended: Mutex::default(),
     };
+    plan::take_up(catalog, options, &mut tasks, &state, run.tenant_time);
     let mut reports = run.follow_log(options, &mut tasks, &state).await?;
 
     // Parents come before their fan-outs in the catalog, and streams begin in that order: a fan-out that waits never keeps its parent out.
@@ -188,8 +191,12 @@ impl Run {
         let Some(at) = tasks.iter().position(|task| task.stream.name == self.catalog.feed.stream) else {
             return Ok(Vec::new());
         };
-        let log = Task { reach: Reach::Since(since, Told::default()), ..tasks.remove(at) };
-        let mut collector = Collector::new(known_are_applied);
+        let mut log = tasks.remove(at);
+        // A log that was never read is read from its beginning: starting at `since` would lose what came before.
+        if log.from.is_some() {
+            log.reach = Reach::Since(since, Told::default());
+        }
+        let mut collector = Collector::new(known_are_applied, since);
         let report = self.stream(&log, Some(&mut collector)).await?;
         // A hole in the log, or a log that could not be read, tells nothing of what it hides.
         if report.outcome == Outcome::Done && report.gaps == 0 {

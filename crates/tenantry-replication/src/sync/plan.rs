@@ -5,7 +5,7 @@ use crate::clock::Micros;
 use crate::destination::Expected;
 use crate::normalize::parse_timestamp;
 use crate::source::Access;
-use crate::state::{Checkpoint, State};
+use crate::state::{Checkpoint, Parked, State};
 
 use super::changes::{Changes, Told};
 use super::{Options, Outcome};
@@ -30,6 +30,10 @@ pub(super) struct Task {
     pub(super) checkpoint_name: String,
     /// Where the last run stopped.
     pub(super) from: Option<Checkpoint>,
+    /// A read that an earlier run has broken off, and this one goes on with.
+    pub(super) parked: Option<Parked>,
+    /// Whether a parked read is of no use, and is forgotten first.
+    pub(super) forgets: bool,
     /// Whether a fan-out waits for this stream's keys.
     pub(super) is_parent: bool,
 }
@@ -86,12 +90,37 @@ pub(super) fn tasks(
             action: action(stream, access),
             reach: Reach::Whole,
             from: state.checkpoints.get(&checkpoint_name).filter(|_| !options.full).cloned(),
+            parked: None,
+            forgets: false,
             checkpoint_name,
             tables,
             is_parent: needed_by_fan_out(stream),
         }
     };
     catalog.streams.iter().filter(|stream| selected(stream) || needed_by_fan_out(stream)).map(task).collect()
+}
+
+/// Takes up reads that an earlier run has broken off, where they are of the same tables and not too old: what a list held when its first
+/// page came must not be further back than any other run would leave it.
+pub(super) fn take_up(catalog: &Catalog, options: &Options, tasks: &mut [Task], state: &State, now: Micros) {
+    for task in tasks.iter_mut().filter(|task| task.action == Action::Read) {
+        let Some(parked) = state.parked.get(task.stream.name) else { continue };
+        let superseded = match task.from {
+            Some(Checkpoint::Full { read_at, .. }) => parked.begun_at <= read_at,
+            _ => false,
+        };
+        let is_same = parked.checkpoint == task.checkpoint_name;
+        task.forgets =
+            options.full || !is_same || superseded || is_due(catalog, options, task, parked.begun_at, now);
+        task.parked = (!task.forgets).then(|| parked.clone());
+    }
+}
+
+/// Whether a complete read of a stream that began at `read_at` is too old to rely on.
+fn is_due(catalog: &Catalog, options: &Options, task: &Task, read_at: Micros, now: Micros) -> bool {
+    let untold = catalog.feed.untold.contains(&task.stream.name);
+    let every = if untold { options.untold_every } else { options.full_every };
+    now.saturating_sub(read_at) >= i64::try_from(every.as_micros()).unwrap_or(Micros::MAX)
 }
 
 /// A checkpoint stands for the tables that were written with it, and for no others.
@@ -142,10 +171,13 @@ pub(super) fn unapplied_since(tasks: &[Task], feed: &str, state: &State) -> Opti
             .filter_map(|task| Some((task, applied_at(task)?)))
     };
     let since = narrowable().map(|(_, at)| at).min()?;
-    // Events that an earlier run has written were applied by it, unless it ended between writing them and applying them.
+    // Events that an earlier run has written were applied by it, unless it ended between writing them and applying them, or wrote them
+    // while a list was read.
     let run_of = |name: &str| state.checkpoint_runs.get(name).copied();
-    let applied = run_of(feed)
-        .is_some_and(|run| narrowable().all(|(task, _)| run_of(&task.checkpoint_name) >= Some(run)));
+    let is_behind = |task: &Task| matches!(task.from, Some(Checkpoint::Full { behind_log: true, .. }));
+    let applied = run_of(feed).is_some_and(|run| {
+        narrowable().all(|(task, _)| run_of(&task.checkpoint_name) >= Some(run) && !is_behind(task))
+    });
     Some((since, applied))
 }
 
@@ -168,7 +200,7 @@ pub(super) fn covering(stream: &Stream, tables: &[&str], state: &State) -> Optio
 /// The time up to which a checkpoint's rows are known to be those of the tenant.
 fn known_until(checkpoint: &Checkpoint) -> Option<Micros> {
     match checkpoint {
-        Checkpoint::Full { read_at, applied_at } => Some(applied_at.unwrap_or(*read_at)),
+        Checkpoint::Full { read_at, applied_at, .. } => Some(applied_at.unwrap_or(*read_at)),
         Checkpoint::Log { newest, .. } => *newest,
         Checkpoint::Daily { date } => parse_timestamp(date),
     }
@@ -250,10 +282,10 @@ fn reach(catalog: &Catalog, options: &Options, task: &Task, told: Told, now: Mic
     let (Some(Checkpoint::Full { read_at, .. }), Some(applied_at)) = (&task.from, applied_at(task)) else {
         return Reach::Whole;
     };
-    let untold = catalog.feed.untold.contains(&task.stream.name);
-    let every = if untold { options.untold_every } else { options.full_every };
-    let is_due = now.saturating_sub(*read_at) >= i64::try_from(every.as_micros()).unwrap_or(Micros::MAX);
-    if is_due || told.anything || told.records.len() + told.parents.len() > LOOKED_AT_MAX {
+    let is_due = is_due(catalog, options, task, *read_at, now);
+    // A read that was begun is brought to its end.
+    let goes_on = task.parked.is_some();
+    if is_due || goes_on || told.anything || told.records.len() + told.parents.len() > LOOKED_AT_MAX {
         return Reach::Whole;
     }
     match task.stream.replication {
@@ -289,7 +321,7 @@ mod tests {
         for stream in CATALOG.streams {
             state.checkpoints.insert(
                 stream.name.into(),
-                Checkpoint::Full { read_at: 0, applied_at: Some(now - HOUR / 2) },
+                Checkpoint::Full { read_at: 0, applied_at: Some(now - HOUR / 2), behind_log: false },
             );
         }
         let mut tasks = tasks(&CATALOG, &options(), &Access::default(), &state);
@@ -351,7 +383,9 @@ mod tests {
     #[test]
     fn a_checkpoint_stands_for_its_tables_alone() {
         let mut state = State::default();
-        state.checkpoints.insert("clients".into(), Checkpoint::Full { read_at: 0, applied_at: None });
+        state
+            .checkpoints
+            .insert("clients".into(), Checkpoint::Full { read_at: 0, applied_at: None, behind_log: false });
         let some = Options { tables: ["client_callback"].into(), ..options() };
         assert_eq!(tasks(&CATALOG, &some, &Access::default(), &state)[0].from, None);
     }

@@ -1,5 +1,7 @@
 //! One stream: read pages, normalize, stage, and publish rows and checkpoint together.
 
+mod publishing;
+
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::Duration;
 
@@ -7,8 +9,10 @@ use arrow_array::cast::AsArray as _;
 
 use crate::catalog::{Origin, Replication, Stream};
 use crate::clock::Micros;
-use crate::destination::{Batch, Commit, Comparison, Counts, Expected, Key, Published, Scope};
-use crate::error::{DestinationError, DestinationErrorKind, DestinationResult, SourceError, SourceErrorKind};
+use crate::destination::{Batch, Comparison, Counts, Expected, Key};
+use crate::error::{
+    DestinationError, DestinationErrorKind, DestinationResult, SourceError, SourceErrorKind, is_resumable,
+};
 use crate::json::JsonError;
 use crate::normalize::Normalizer;
 use crate::source::{Gap, Page, Pages, Read};
@@ -16,6 +20,7 @@ use crate::state::{Checkpoint, Quarantine};
 
 use super::collect::Collector;
 use super::parents::{NoParents, ParentKeys};
+use super::parking::Parking;
 use super::plan::{Reach, Task, missing_scope};
 use super::report::StreamReport;
 use super::{Event, Outcome, Run, absence, drift};
@@ -24,8 +29,6 @@ use super::{Event, Outcome, Run, absence, drift};
 const QUARANTINED_KEPT_MAX: usize = 10_000;
 /// Ended records that one sweep follows into other streams; beyond that those see it when they are read in full.
 const SWEPT_MAX: usize = 1_000_000;
-/// A stream that publishes as it goes spends at most one part in this many of its time on publishing.
-const PUBLISH_SHARE: u32 = 10;
 
 /// What ends a stream early.
 #[derive(Debug, thiserror::Error)]
@@ -46,10 +49,20 @@ pub(super) async fn replicate(
     task: &Task,
     collector: Option<&mut Collector>,
 ) -> DestinationResult<StreamReport> {
-    let mut reading = Reading::new(run, task, collector);
-    let result = reading.run(run, task).await;
-    if result.is_err() {
+    if task.forgets {
         run.edges.destination.discard(task.stream).await?;
+    }
+    let mut reading = Reading::new(run, task, collector);
+    let mut result = reading.run(run, task).await;
+    if let Err(error) = &result {
+        let kept = match error {
+            StreamError::Source(error) if is_resumable(error.kind) => reading.break_off(run).await,
+            StreamError::NoParents(_) => run.edges.destination.unstage(task.stream).await.map_err(Into::into),
+            _ => run.edges.destination.discard(task.stream).await.map_err(Into::into),
+        };
+        if let Err(worse) = kept {
+            result = Err(worse);
+        }
     }
     let (outcome, message) = ended(task, result)?;
     Ok(reading.report(task, outcome, message))
@@ -71,6 +84,9 @@ pub(super) fn ended(
         Err(StreamError::Source(error)) if error.kind == SourceErrorKind::NotOffered => {
             Ok((Outcome::Skipped, Some(error.to_string())))
         }
+        Err(StreamError::Source(error)) if error.kind == SourceErrorKind::AllowanceSpent => {
+            Ok((Outcome::Stopped, Some(error.to_string())))
+        }
         Err(StreamError::NoParents(why)) => Ok((why.outcome, Some(why.to_string()))),
         Err(error) => Ok((Outcome::Failed, Some(error.to_string()))),
     }
@@ -81,26 +97,29 @@ const INCOMPLETE: &str =
 
 /// A stream on its way.
 pub(super) struct Reading<'a> {
-    stream: &'static Stream,
+    pub(super) stream: &'static Stream,
     tables: &'a [&'static str],
-    normalizer: Normalizer,
+    pub(super) normalizer: Normalizer,
     collector: Option<&'a mut Collector>,
     /// Whether everything was asked for, or came although it was not.
-    whole: bool,
+    pub(super) whole: bool,
     /// Root keys that came, where only a part was asked for.
     came: BTreeSet<Key>,
     /// Root keys that the tenant was asked for and no longer has.
-    gone: BTreeSet<Key>,
+    pub(super) gone: BTreeSet<Key>,
+    /// Whether the list has been read to its end, and is read once more to see what is really absent.
+    pub(super) again: bool,
+    pub(super) parking: Parking,
     pub(super) requests: u64,
     complete: bool,
     checkpoint: Option<Checkpoint>,
-    checkpoint_name: String,
+    pub(super) checkpoint_name: String,
     gaps: Vec<Gap>,
     gaps_published: usize,
-    quarantined: Vec<Quarantine>,
+    pub(super) quarantined: Vec<Quarantine>,
     quarantined_by_table: BTreeMap<&'static str, u64>,
     counts: BTreeMap<&'static str, Counts>,
-    parent_keys: Option<ParentKeys>,
+    pub(super) parent_keys: Option<ParentKeys>,
     published: Option<(Duration, Duration)>,
     /// Which changes are known of, where that is worth telling apart from others.
     pub(super) expected: Option<Expected>,
@@ -118,6 +137,8 @@ impl<'a> Reading<'a> {
             whole: task.reach == Reach::Whole,
             came: BTreeSet::new(),
             gone: BTreeSet::new(),
+            again: false,
+            parking: Parking::new(task.parked.clone(), run.tenant_time, !run.follows_log),
             requests: 0,
             complete: true,
             checkpoint: None,
@@ -204,20 +225,12 @@ impl<'a> Reading<'a> {
         since: Option<Micros>,
     ) -> Result<(), StreamError> {
         let from = self.publishes_as_it_goes().then(|| task.from.clone()).flatten();
-        let mut pages = run.edges.source.open(Read { stream: task.stream, parents, from, since });
-        let mut next = pages.next().await;
-        self.whole |= pages.covers_everything();
-        self.heard(run, pages.as_ref());
-        while let Some(page) = next? {
-            // A gap is published with the first rows behind it, or a crash after them would hide it.
-            self.gaps = pages.gaps().to_vec();
-            // The next page is under way while this one is normalized and staged.
-            let (following, taken) = futures::join!(pages.next(), self.take_page(run, &page));
-            taken?;
-            self.heard(run, pages.as_ref());
-            next = following;
-        }
+        let read = Read { stream: task.stream, parents, from, since };
+        let mut pages = self.open(run, read).await?;
+        let ended = self.read_pages(run, pages.as_mut()).await;
         self.requests += pages.requests();
+        self.parking.stands_at = if self.whole { pages.position() } else { None };
+        ended?;
         self.gaps = pages.gaps().to_vec();
         self.complete &= pages.complete();
         Ok(())
@@ -231,6 +244,27 @@ impl<'a> Reading<'a> {
     /// Notes that what was read is the whole list.
     pub(super) fn came_whole(&mut self) {
         (self.whole, self.complete) = (true, true);
+    }
+
+    async fn read_pages(&mut self, run: &Run, pages: &mut dyn Pages) -> Result<(), StreamError> {
+        let mut next = pages.next().await;
+        self.whole |= pages.covers_everything();
+        self.heard(run, pages);
+        while let Some(page) = next? {
+            // A gap is published with the first rows behind it, or a crash after them would hide it.
+            self.gaps = pages.gaps().to_vec();
+            let position = if self.parks(run, &page) { pages.position() } else { None };
+            // The next page is under way while this one is normalized, staged and maybe parked.
+            let taken = async {
+                self.take_page(run, &page).await?;
+                self.park(run, position, false).await
+            };
+            let (following, taken) = futures::join!(pages.next(), taken);
+            taken?;
+            self.heard(run, pages);
+            next = following;
+        }
+        Ok(())
     }
 
     /// Asks for records by their keys: each is staged, or gone. Also those that came by search, which trails behind: only this answer is
@@ -285,8 +319,12 @@ impl<'a> Reading<'a> {
 
     /// Normalizes one page, and stages or publishes what has gathered.
     pub(super) async fn take_page(&mut self, run: &Run, page: &Page) -> Result<(), StreamError> {
+        self.parking.children_of.extend(page.parent.clone());
         if let Some(collector) = &mut self.collector {
             collector.take(run.catalog, self.stream, run.edges.destination.as_ref(), page).await?;
+        }
+        if page.body.is_empty() {
+            return Ok(());
         }
         self.normalizer.page(page)?;
         self.keep_quarantined();
@@ -356,103 +394,14 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// Publishes everything that the read came to.
-    async fn publish(&mut self, run: &Run, task: &Task) -> Result<(), StreamError> {
-        run.note_ended(self.stream.name, self.gone.iter().filter_map(|key| key.first().cloned()));
-        let checkpoint = self.final_checkpoint(run, task);
-        self.publish_as(run, checkpoint).await
-    }
-
-    /// Publishes what is staged, or compares it in a run that compares.
-    pub(super) async fn publish_as(
-        &mut self,
-        run: &Run,
-        checkpoint: Option<Checkpoint>,
-    ) -> Result<(), StreamError> {
-        if self.tables.is_empty() {
-            return Ok(());
-        }
-        let begun = run.edges.clock.monotonic();
-        let commit = self.commit(run, checkpoint);
-        if let Some(keys_max) = run.compares {
-            self.compare(run, commit, keys_max).await?;
-        } else {
-            let published = run.edges.destination.publish(commit).await?;
-            self.count(&published);
-        }
-        self.gaps_published = self.gaps.len();
-        let ended = run.edges.clock.monotonic();
-        self.published = Some((ended, ended.saturating_sub(begun)));
-        Ok(())
-    }
-
-    async fn compare(&mut self, run: &Run, commit: Commit, keys_max: usize) -> Result<(), StreamError> {
-        for (table, comparison) in run.edges.destination.compare(commit, keys_max).await?.tables {
-            self.compared.entry(table).or_default().add(comparison, keys_max);
-        }
-        Ok(())
-    }
-
-    fn commit(&mut self, run: &Run, checkpoint: Option<Checkpoint>) -> Commit {
-        Commit {
-            stream: self.stream,
-            tables: self.tables.to_vec(),
-            scope: self.scope(),
-            gone: std::mem::take(&mut self.gone).into_iter().collect(),
-            checkpoint: checkpoint.map(|checkpoint| (self.checkpoint_name.clone(), checkpoint)),
-            synced_at: run.started_at,
-            run: run.number,
-            quarantined: std::mem::take(&mut self.quarantined),
-            gaps: self.gaps[self.gaps_published..].to_vec(),
-            expected: self.expected.clone(),
-        }
-    }
-
-    /// What the rows that came say about rows that did not.
-    fn scope(&self) -> Scope {
-        let spared = || self.normalizer.spared().iter().cloned().collect();
-        if self.sweeps() {
-            Scope::Table { spared: spared() }
-        } else if self.publishes_as_it_goes() || self.stream.parent.is_some() || self.normalizer.nameless() {
-            Scope::Rows
-        } else {
-            Scope::Records { spared: spared() }
-        }
-    }
-
     /// Whether absence from what was read means anything.
     pub(super) fn sweeps(&self) -> bool {
         let is_list = matches!(self.stream.replication, Replication::FullTable | Replication::Export);
         is_list && self.whole && self.complete && !self.normalizer.nameless()
     }
 
-    fn publishes_as_it_goes(&self) -> bool {
+    pub(super) fn publishes_as_it_goes(&self) -> bool {
         matches!(self.stream.replication, Replication::Log | Replication::Daily)
-    }
-
-    /// Whether so much time has passed since the last publish that another is worth its cost.
-    fn is_due(&self, run: &Run) -> bool {
-        self.published.is_none_or(|(ended, took)| {
-            run.edges.clock.monotonic().saturating_sub(ended) >= took * (PUBLISH_SHARE - 1)
-        })
-    }
-
-    /// Where the next run goes on after this one. A read that was not complete leaves that where it was.
-    fn final_checkpoint(&self, run: &Run, task: &Task) -> Option<Checkpoint> {
-        match self.stream.replication {
-            Replication::Log | Replication::Daily => self.checkpoint.clone(),
-            Replication::Frozen => None,
-            Replication::FullTable | Replication::Export if !self.complete => None,
-            Replication::FullTable | Replication::Export if self.whole => {
-                Some(Checkpoint::Full { read_at: run.tenant_time, applied_at: None })
-            }
-            Replication::FullTable | Replication::Export => match task.from {
-                Some(Checkpoint::Full { read_at, .. }) => {
-                    Some(Checkpoint::Full { read_at, applied_at: Some(run.tenant_time) })
-                }
-                _ => None,
-            },
-        }
     }
 
     fn keep_quarantined(&mut self) {
@@ -461,17 +410,6 @@ impl<'a> Reading<'a> {
             if self.quarantined.len() < QUARANTINED_KEPT_MAX {
                 self.quarantined.push(quarantined);
             }
-        }
-    }
-
-    fn count(&mut self, published: &Published) {
-        for (table, counts) in &published.tables {
-            let sum = self.counts.entry(table).or_default();
-            sum.inserted += counts.inserted;
-            sum.updated += counts.updated;
-            sum.deleted += counts.deleted;
-            sum.unchanged += counts.unchanged;
-            sum.drifted += counts.drifted;
         }
     }
 

@@ -20,6 +20,8 @@ pub enum Outcome {
     Skipped,
     /// Not up to date; the message says how far it came.
     Failed,
+    /// Not up to date, since the requests or the time that were allowed are used up; a later run goes on.
+    Stopped,
     /// Never written by a sync.
     Frozen,
 }
@@ -31,6 +33,7 @@ impl Outcome {
             Self::Done => "done",
             Self::Skipped => "skipped",
             Self::Failed => "failed",
+            Self::Stopped => "stopped",
             Self::Frozen => "frozen",
         }
     }
@@ -65,9 +68,20 @@ impl Report {
             .all(|table| table.outcome == Outcome::Done.word() || table.outcome == Outcome::Frozen.word())
     }
 
-    /// The run's outcome in one word: `done`, or `incomplete` when a table was skipped or failed.
+    /// Whether the allowance was used up before every table was up to date.
+    pub fn was_stopped(&self) -> bool {
+        self.tables.iter().any(|table| table.outcome == Outcome::Stopped.word())
+    }
+
+    /// The run's outcome in one word: `done`, `stopped` when its allowance was used up, or `incomplete` when a table was skipped or failed.
     pub fn outcome_word(&self) -> &'static str {
-        if self.all_done() { "done" } else { "incomplete" }
+        if self.all_done() {
+            "done"
+        } else if self.was_stopped() {
+            "stopped"
+        } else {
+            "incomplete"
+        }
     }
 }
 

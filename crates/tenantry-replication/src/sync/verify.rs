@@ -89,6 +89,7 @@ pub async fn verify(
     depth: Depth,
 ) -> Result<Verification, SyncError> {
     let begun = edges.clock.monotonic();
+    edges.source.begin();
     let state = edges.destination.state().await?;
     if state.last_run == 0 {
         return Err(never_filled().into());
@@ -153,6 +154,8 @@ fn checks(
             known.checkpoint_name = name;
             known.from = Some(checkpoint);
         }
+        // What a run has parked is that run's.
+        known.parked = None;
         let mut read = Task { from: None, ..known.clone() };
         if known.from.is_none() && !known.tables.is_empty() && known.action == Action::Read {
             let message = Some("no run has brought it up to date yet".to_owned());
@@ -200,7 +203,7 @@ async fn gathered<'a>(
         run.edges.observer.event(&Event::Finished { stream: name, outcome });
         if let Err(error) = &result {
             give_none(run, read, &error.to_string());
-            run.edges.destination.discard(read.stream).await?;
+            run.edges.destination.unstage(read.stream).await?;
         }
         reading.give_parents(run);
         Ok((at, Some(reading), result))
@@ -299,7 +302,7 @@ async fn told(
     let Some((since, known_are_applied)) = plan::unapplied_since(&known, &feed_name, state) else {
         return Ok(Some(Changes::default()));
     };
-    let mut collector = Collector::new(known_are_applied);
+    let mut collector = Collector::new(known_are_applied, since);
     let why = match feed.and_then(|feed| feed.endpoint.as_ref()) {
         Some(endpoint) if !plan::is_granted(access, endpoint.scope) => plan::missing_scope(endpoint.scope),
         _ => match listen(&run.edges, catalog, since, &mut collector).await {

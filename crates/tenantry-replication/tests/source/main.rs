@@ -10,6 +10,7 @@ mod faults;
 mod lists;
 mod log;
 mod network;
+mod resume;
 mod time;
 mod token;
 mod users;

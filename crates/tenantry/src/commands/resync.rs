@@ -37,7 +37,8 @@ pub(crate) async fn run(args: &ResyncArgs) -> CommandResult {
     let tables = CATALOG.streams.iter().filter(is_meant).flat_map(|stream| stream.tables);
     let tables = tables.map(|table| table.name).collect();
     let clock = Arc::new(SystemClock::new());
-    let tenant = wiring::tenant(&config, Arc::clone(&clock) as _)?;
+    let allowance = config.allowance(None, None)?;
+    let tenant = wiring::tenant_within(&config, Arc::clone(&clock) as _, allowance)?;
     // What is named goes before what the configuration selects.
     let everything = SelectionArgs { select: vec!["*".to_owned()], ..SelectionArgs::default() };
     let options = Options { tables, ..sync::options(&config, &tenant, &everything, true)? };

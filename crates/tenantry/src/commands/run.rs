@@ -48,7 +48,7 @@ pub(crate) struct RunArgs {
 pub(crate) async fn run(args: &RunArgs) -> CommandResult {
     let config = Config::load()?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-    let tenant = wiring::tenant(&config, Arc::clone(&clock))?;
+    let tenant = wiring::tenant_within(&config, Arc::clone(&clock), config.allowance(None, None)?)?;
     let options = super::sync::options(&config, &tenant, &args.selection, false)?;
     let url = config.destination(args.destination.destination.as_deref())?;
     let mut schedule = Schedule::new(&options.tables, intervals(&config)?);

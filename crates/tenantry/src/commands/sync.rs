@@ -9,7 +9,7 @@ use tenantry_replication::sync::{Options, Report};
 
 use crate::cli::{DestinationArgs, SelectionArgs};
 use crate::clock::SystemClock;
-use crate::config::{Config, settings};
+use crate::config::{Config, minutes_above_zero, settings};
 use crate::error::{CommandError, CommandResult};
 use crate::replicate::{Ends, replicate};
 use crate::wiring::{self, Tenant};
@@ -32,6 +32,12 @@ pub(crate) struct SyncArgs {
     /// Read everything again, as if no run had been before; nothing is dropped
     #[arg(long)]
     full: bool,
+    /// Stop cleanly before request N+1, with exit code 4; a later run goes on from there
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    max_requests: Option<u64>,
+    /// Stop cleanly after so many minutes, with exit code 4; a later run goes on from there
+    #[arg(long, value_name = "MINUTES", value_parser = minutes)]
+    max_minutes: Option<f64>,
     /// Print one JSON object instead of a table
     #[arg(long)]
     pub(crate) json: bool,
@@ -40,7 +46,8 @@ pub(crate) struct SyncArgs {
 pub(crate) async fn run(args: &SyncArgs) -> CommandResult {
     let config = Config::load()?;
     let clock = Arc::new(SystemClock::new());
-    let tenant = wiring::tenant(&config, Arc::clone(&clock) as _)?;
+    let allowance = config.allowance(args.max_requests, args.max_minutes)?;
+    let tenant = wiring::tenant_within(&config, Arc::clone(&clock) as _, allowance)?;
     let options = options(&config, &tenant, &args.selection, args.full)?;
     bring_up_to_date(&config, &tenant, clock, &options, &args.destination, args.json).await
 }
@@ -63,6 +70,13 @@ pub(super) async fn bring_up_to_date(
     let ends = Ends { source: Arc::clone(&tenant.source), destination, clock, watched: true };
     let report = replicate(&ends, options).await?;
     show(&report, tenant, json).await?;
+    if report.was_stopped() {
+        terminal::hint(if options.full {
+            "run it again without --full: it goes on where this run stopped"
+        } else {
+            "run the same command again: it goes on where this run stopped"
+        });
+    }
     Ok(report::exit(&report))
 }
 
@@ -85,6 +99,10 @@ pub(super) fn options(
         full_every: config.every(&settings::FULL_EVERY)?,
         untold_every: config.every(&settings::UNTOLD_EVERY)?,
     })
+}
+
+fn minutes(text: &str) -> Result<f64, &'static str> {
+    minutes_above_zero(text).ok_or("a number above 0 is wanted")
 }
 
 /// The report on stdout, what needs a look on stderr.

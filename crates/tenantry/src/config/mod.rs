@@ -27,6 +27,8 @@ const RETENTION_DAYS: [(&str, u64); 4] =
     [("free", 1), ("essentials", 5), ("professional", 10), ("enterprise", 30)];
 /// What a length of time looks like.
 const DURATION: &str = "a whole number with s, m, h or d, such as 12h";
+/// A year.
+const MINUTES_MAX: f64 = 366.0 * 24.0 * 60.0;
 /// Bytes that a file with a secret may have.
 const SECRET_BYTES_MAX: u64 = 64 << 10;
 
@@ -92,6 +94,18 @@ impl Environment {
     fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
     }
+}
+
+/// What one sync may take; `None` for any amount.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Allowance {
+    pub(crate) max_requests: Option<u64>,
+    pub(crate) max_time: Option<Duration>,
+}
+
+/// A number of minutes, at most a year.
+pub(crate) fn minutes_above_zero(text: &str) -> Option<f64> {
+    text.parse().ok().filter(|minutes: &f64| *minutes > 0.0 && *minutes <= MINUTES_MAX)
 }
 
 impl Config {
@@ -199,6 +213,26 @@ impl Config {
         self.number(&settings::MAX_RPS, "a number above 0", |text| {
             text.parse().ok().filter(|rate: &f64| rate.is_finite() && *rate > 0.0)
         })
+    }
+
+    /// Requests and time that one sync may take: the flags where there are any.
+    pub(crate) fn allowance(
+        &self,
+        requests: Option<u64>,
+        minutes: Option<f64>,
+    ) -> Result<Allowance, CommandError> {
+        let max_requests = match requests {
+            Some(_) => requests,
+            None => self.number(&settings::MAX_REQUESTS, "a number from 1", |text| {
+                text.parse().ok().filter(|number| *number > 0)
+            })?,
+        };
+        let minutes = match minutes {
+            Some(_) => minutes,
+            None => self.number(&settings::MAX_MINUTES, "a number above 0", minutes_above_zero)?,
+        };
+        let max_time = minutes.map(|minutes| Duration::from_secs_f64(minutes * 60.0));
+        Ok(Allowance { max_requests, max_time })
     }
 
     /// A setting that `read` can make sense of, or else must be `wanted`.

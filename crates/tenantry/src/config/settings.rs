@@ -203,6 +203,22 @@ pub(crate) const MAX_RPS: Setting = Setting {
     default: None,
 };
 
+pub(crate) const MAX_REQUESTS: Setting = Setting {
+    variables: &["TENANTRY_MAX_REQUESTS"],
+    key: Some("sync.max_requests"),
+    kind: Kind::Text,
+    about: "requests that one sync sends, at most; a later one goes on from there",
+    default: None,
+};
+
+pub(crate) const MAX_MINUTES: Setting = Setting {
+    variables: &["TENANTRY_MAX_MINUTES"],
+    key: Some("sync.max_minutes"),
+    kind: Kind::Text,
+    about: "minutes that one sync takes, at most; a later one goes on from there",
+    default: None,
+};
+
 pub(crate) const LOGS_EVERY: Setting = Setting {
     variables: &["TENANTRY_LOGS_EVERY"],
     key: Some("run.logs_every"),
@@ -258,6 +274,8 @@ pub(crate) const SETTINGS: &[&Setting] = &[
     &UNTOLD_EVERY,
     &LEAVE,
     &MAX_RPS,
+    &MAX_REQUESTS,
+    &MAX_MINUTES,
     &LOGS_EVERY,
     &USERS_EVERY,
     &OTHERS_EVERY,

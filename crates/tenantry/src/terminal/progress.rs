@@ -131,6 +131,7 @@ fn finished_line(stream: &str, outcome: Outcome, records: u64, requests: u64) ->
         Outcome::Done | Outcome::Frozen => (GOOD, "done"),
         Outcome::Skipped => (WARNING, "skipped"),
         Outcome::Failed => (BAD, "failed"),
+        Outcome::Stopped => (BAD, "stopped"),
     };
     let padding = " ".repeat("skipped".len() - word.len());
     format!("{}{padding} {stream:<28} {}", paint(style, word), amounts(records, requests))

@@ -1,8 +1,9 @@
 //! A simulated tenant behind a socket, and the command that replicates it into a file of its own.
 
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -105,6 +106,24 @@ impl World {
         let messages = String::from_utf8_lossy(&output.stderr).into_owned();
         let report = serde_json::from_slice(&output.stdout).unwrap_or(Value::Null);
         (output.status.code().unwrap_or(-1), report, messages)
+    }
+
+    /// Begins the command, and kills it after that long. True when it was still at work.
+    pub(crate) fn kill_after(&self, arguments: &[&str], time: Duration) -> bool {
+        let mut child = self.command(arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(time);
+        child.kill().unwrap();
+        !child.wait().unwrap().success()
+    }
+
+    /// Requests to the Management API since the last reset, by method and route.
+    pub(crate) fn stats(&self) -> Value {
+        self.server.simulation().lock().unwrap().stats()
+    }
+
+    /// Orders a fault.
+    pub(crate) fn fault(&self, fault: &Value) {
+        self.control("faults", &json!({ "faults": [fault] }));
     }
 
     /// The command, ready to be started.

@@ -16,6 +16,7 @@ const CREATED_ID: Key = Field("/details/response/body/id");
 pub(super) const FEED: Feed = Feed {
     stream: "logs",
     kind: "type",
+    time: "date",
     write_kinds: &["sapi"],
     path_prefix: "/api/v2",
     writes: &[

@@ -232,7 +232,10 @@ pub async fn an_empty_publish_moves_the_checkpoint_alone(subject: &dyn Subject) 
     scene.publish(commit(things(), Scope::Rows, 20)).await;
     assert_eq!(scene.rows(things().root()).await, before);
     let state = scene.destination.state().await.unwrap();
-    assert_eq!(state.checkpoints["things"], crate::state::Checkpoint::Full { read_at: 20, applied_at: None });
+    assert_eq!(
+        state.checkpoints["things"],
+        crate::state::Checkpoint::Full { read_at: 20, applied_at: None, behind_log: false }
+    );
     scene.publish(Commit { checkpoint: None, ..commit(things(), Scope::Rows, 30) }).await;
     assert_eq!(scene.destination.state().await.unwrap(), state, "no checkpoint leaves the old one");
 }

@@ -2,13 +2,16 @@
 //!
 //! The bearer token goes to the tenant's own host and nowhere else. Decides on no retry itself: [`crate::error::retry`] does.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::future::{Either, select};
 
-use super::budget::{Budget, Group, Standing};
+use super::allowance::Allowance;
+use super::budget::{Budget, Group, Permit, Standing};
 use super::calendar;
 use super::failure::{self, Absent};
 use super::settings::Settings;
@@ -52,6 +55,7 @@ pub(super) struct Client {
     pub(super) clock: Arc<dyn Clock>,
     tokens: Tokens,
     budget: Budget,
+    allowance: Allowance,
     sent: AtomicU64,
     /// How far the tenant's clock is ahead of ours in microseconds; `i64::MIN` while unknown.
     ahead: AtomicI64,
@@ -154,7 +158,7 @@ impl Reader {
         let token = client.token().await?;
         tries.generation = token.generation;
         let group = Group::of(&call.path);
-        let permit = client.budget.admit(group).await;
+        let permit = client.admit(call, group).await?;
         self.sent.fetch_add(1, Ordering::Relaxed);
         client.sent.fetch_add(1, Ordering::Relaxed);
         let answer = client.exchange(call, &token).await?;
@@ -190,11 +194,44 @@ impl Client {
     pub(super) fn new(settings: Settings, transport: Arc<dyn Transport>, clock: Arc<dyn Clock>) -> Self {
         let tokens = Tokens::new(&settings.credentials);
         let budget = Budget::new(&settings, Arc::clone(&clock));
+        let allowance = Allowance::new(&settings, clock.monotonic());
         let ahead = AtomicI64::new(i64::MIN);
-        Self { settings, transport, clock, tokens, budget, sent: AtomicU64::new(0), ahead }
+        Self { settings, transport, clock, tokens, budget, allowance, sent: AtomicU64::new(0), ahead }
     }
 
-    /// Requests sent to the Management API so far. Tokens and files are not among them: no limit of the API counts them.
+    /// Waits until a request may be sent, by what the tenant's limits leave us and by what the operator allows.
+    async fn admit(&self, call: &Call, group: Group) -> SourceResult<Permit<'_>> {
+        let spent = |reason| call.error(SourceErrorKind::AllowanceSpent, reason);
+        let taken = self.allowance.take().map_err(spent)?;
+        let permit = match self.allowance.ends_in(self.clock.monotonic()) {
+            None => self.budget.admit(group).await,
+            Some(Duration::ZERO) => return Err(spent(self.allowance.over())),
+            Some(left) => match select(pin!(self.budget.admit(group)), pin!(self.clock.sleep(left))).await {
+                Either::Left((permit, _)) => permit,
+                Either::Right(_) => return Err(spent(self.allowance.over())),
+            },
+        };
+        taken.sent();
+        Ok(permit)
+    }
+
+    /// Waits, unless that would take longer than the operator allows.
+    pub(super) async fn wait(&self, action: &str, wait: Duration) -> SourceResult<()> {
+        if self.allowance.ends_in(self.clock.monotonic()).is_some_and(|left| left < wait) {
+            let reason = self.allowance.over();
+            return Err(SourceError::new(SourceErrorKind::AllowanceSpent, action, reason));
+        }
+        self.clock.sleep(wait).await;
+        Ok(())
+    }
+
+    /// Counts requests and allowance from now on.
+    pub(super) fn begin(&self) {
+        self.sent.store(0, Ordering::Relaxed);
+        self.allowance.renew(self.clock.monotonic());
+    }
+
+    /// Requests sent to the Management API in this run. Tokens and files are not among them: no limit of the API counts them.
     pub(super) fn requests(&self) -> u64 {
         self.sent.load(Ordering::Relaxed)
     }
@@ -231,7 +268,7 @@ impl Client {
                 let spread = LIMITED_JITTER_MAX.min(BACKOFF_FIRST * 2u32.pow(tries.limited - 1));
                 let wait =
                     error.retry_after.unwrap_or(LIMITED_WAIT_MIN) + spread.mul_f64(self.clock.jitter());
-                self.clock.sleep(wait).await;
+                self.wait(&error.action, wait).await?;
             }
             Retry::Backoff => {
                 let (count, most) = match error.kind {
@@ -243,17 +280,22 @@ impl Client {
                     return Err(error);
                 }
                 let count = *count;
-                self.backoff(count, error.retry_after).await;
+                self.backoff(&error.action, count, error.retry_after).await?;
             }
         }
         Ok(())
     }
 
     /// Waits before the next attempt after `failed` ones: a random part of a time that doubles, and at least what was asked for.
-    pub(super) async fn backoff(&self, failed: u32, asked: Option<Duration>) {
+    pub(super) async fn backoff(
+        &self,
+        action: &str,
+        failed: u32,
+        asked: Option<Duration>,
+    ) -> SourceResult<()> {
         let longest = BACKOFF_MAX.min(BACKOFF_FIRST * 2u32.pow(failed.saturating_sub(1).min(16)));
         let wait = longest.mul_f64(self.clock.jitter()).max(asked.unwrap_or_default().min(BACKOFF_MAX));
-        self.clock.sleep(wait).await;
+        self.wait(action, wait).await
     }
 
     /// How long a 429 asks us to wait: its `Retry-After`, the time until its reset by the tenant's own clock, and a second at least.

@@ -6,17 +6,17 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::client::{Call, Reader};
-use super::download::{Download, OpenError, Position};
-use super::search::Search;
+use super::download::{self, Download, OpenError};
+use super::search::{self, Search};
 use super::url::{self, Url};
 use crate::catalog::{Origin, Rows, Stream};
 use crate::clock::Micros;
 use crate::error::{Retry, SourceError, SourceErrorKind, SourceResult, retry};
-use crate::source::{Page, Pages, Records};
+use crate::source::{Page, Pages, Position, Records};
 
 /// First wait for the job; each following one is longer.
 const POLL_FIRST: Duration = Duration::from_secs(1);
@@ -60,11 +60,25 @@ pub(super) struct Export {
     since: Option<Micros>,
     phase: Phase,
     jobs: u32,
+    /// Id of the job that is waited for or read.
+    job: Option<String>,
+    /// The walk that has ended.
+    walked: Option<search::At>,
     complete: bool,
+}
+
+/// A read of all users as a later run goes on with it: by the job, whose file is fetched again, or by the walk.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum At {
+    Job(String),
+    Walk(search::At),
 }
 
 enum Phase {
     Begin,
+    /// For the job to finish.
+    Waiting(Option<Job>),
     Reading(Box<Reading>),
     Walking(Box<Search>),
     Ended,
@@ -75,7 +89,7 @@ struct Reading {
     job: Job,
     download: Option<Download>,
     /// What all attempts together have handed out.
-    position: Position,
+    position: download::Position,
     downloads: u32,
 }
 
@@ -111,7 +125,16 @@ impl Export {
             Some(since) => Phase::Walking(Box::new(Search::since(reader.clone(), stream, since))),
             None => Phase::Begin,
         };
-        Self { reader, stream, since, phase, jobs: 0, complete: false }
+        Self { reader, stream, since, phase, jobs: 0, job: None, walked: None, complete: false }
+    }
+
+    /// All users, from where another read was; `None` where that cannot be told.
+    pub(super) fn resumed(reader: Reader, stream: &'static Stream, position: &str) -> Option<Self> {
+        let (phase, jobs, job) = match serde_json::from_str(position).ok()? {
+            At::Job(id) => (Phase::Waiting(None), 1, Some(id)),
+            At::Walk(at) => (Phase::Walking(Box::new(Search::resumed(reader.clone(), stream, at))), 0, None),
+        };
+        Some(Self { reader, stream, since: None, phase, jobs, job, walked: None, complete: false })
     }
 
     /// Gives up a walk over changed users whose first answer says that there are many.
@@ -126,56 +149,80 @@ impl Export {
         }
     }
 
-    /// Begins a job and waits for it; walks instead where that is not allowed.
-    async fn begin(&mut self) -> SourceResult<()> {
-        loop {
-            self.jobs += 1;
-            let error = match run(&self.reader, self.stream).await {
-                Ok(job) => {
-                    let position = Position::default();
-                    self.phase =
-                        Phase::Reading(Box::new(Reading { job, download: None, position, downloads: 0 }));
-                    return Ok(());
-                }
-                Err(error) => error,
-            };
-            match error.kind {
-                SourceErrorKind::ScopeMissing | SourceErrorKind::NotOffered | SourceErrorKind::Refused => {
-                    self.phase = Phase::Walking(Box::new(Search::new(self.reader.clone(), self.stream)));
-                    return Ok(());
-                }
-                // The job failed or went away: another one may do better.
-                SourceErrorKind::NotFound if self.jobs < JOBS_MAX => {}
-                _ => return Err(error),
+    /// Begins a job; walks instead where that is not allowed. True when there is a job.
+    async fn begin(&mut self) -> SourceResult<bool> {
+        self.jobs += 1;
+        match begin(&self.reader, self.stream).await {
+            Ok(job) => {
+                self.job = Some(job.id.clone());
+                self.phase = Phase::Waiting(Some(job));
+                Ok(true)
             }
+            Err(error) => self.without_job(error).map(|()| false),
         }
+    }
+
+    /// Waits for the job, and opens its file.
+    async fn wait(&mut self) -> SourceResult<()> {
+        let (Phase::Waiting(job), Some(id)) = (&mut self.phase, self.job.clone()) else { return Ok(()) };
+        match finished(&self.reader, &id, job.take()).await {
+            Ok(job) => {
+                let position = download::Position::default();
+                self.phase =
+                    Phase::Reading(Box::new(Reading { job, download: None, position, downloads: 0 }));
+                Ok(())
+            }
+            Err(error) => self.without_job(error),
+        }
+    }
+
+    /// What to do where no job comes to an end: another one, or a walk; or the error.
+    fn without_job(&mut self, error: SourceError) -> SourceResult<()> {
+        self.phase = match error.kind {
+            SourceErrorKind::ScopeMissing | SourceErrorKind::NotOffered | SourceErrorKind::Refused => {
+                Phase::Walking(Box::new(Search::new(self.reader.clone(), self.stream)))
+            }
+            // The job failed or went away: another one may do better.
+            SourceErrorKind::NotFound if self.jobs < JOBS_MAX => Phase::Begin,
+            _ => return Err(error),
+        };
+        self.job = None;
+        Ok(())
     }
 }
 
-/// A job that has finished. [`SourceErrorKind::NotFound`] when it failed.
-async fn run(reader: &Reader, stream: &'static Stream) -> SourceResult<Job> {
+async fn begin(reader: &Reader, stream: &'static Stream) -> SourceResult<Job> {
     let fields: Vec<_> = fields(stream).into_iter().map(|name| json!({ "name": name })).collect();
     let body = json!({ "format": "json", "fields": fields }).to_string();
     let call = Call::post("begin an export of users", "/jobs/users-exports", body);
-    let mut job = reader.call(&call, decode).await?;
+    reader.call(&call, decode).await
+}
+
+/// The job once it has finished. [`SourceErrorKind::NotFound`] when it failed.
+async fn finished(reader: &Reader, id: &str, job: Option<Job>) -> SourceResult<Job> {
+    const ACTION: &str = "wait for the export of users";
+    let mut job = match job {
+        Some(job) => job,
+        None => look(reader, id).await?,
+    };
     let mut wait = POLL_FIRST;
     for _ in 0..POLLS_MAX {
         match job.status.as_str() {
             "completed" if job.location.is_some() => return Ok(job),
             "failed" | "expired" | "cancelled" => {
                 let reason = format!("the export job ended as {}", job.status);
-                return Err(SourceError::new(SourceErrorKind::NotFound, call.action, reason));
+                return Err(SourceError::new(SourceErrorKind::NotFound, ACTION, reason));
             }
             _ => {}
         }
         let expected =
             job.time_left_seconds.filter(|left| (0.0..1e6).contains(left)).map(Duration::from_secs_f64);
-        reader.client.clock.sleep(expected.unwrap_or(wait).clamp(POLL_FIRST, POLL_MAX)).await;
+        reader.client.wait(ACTION, expected.unwrap_or(wait).clamp(POLL_FIRST, POLL_MAX)).await?;
         wait = wait.mul_f64(POLL_GROWTH).min(POLL_MAX);
-        job = look(reader, &job.id).await?;
+        job = look(reader, id).await?;
     }
     let reason = format!("the export job did not finish in {POLLS_MAX} looks");
-    Err(SourceError::new(SourceErrorKind::LimitExceeded, call.action, reason))
+    Err(SourceError::new(SourceErrorKind::LimitExceeded, ACTION, reason))
 }
 
 fn decode(answer: &super::transport::Collected) -> Result<Job, String> {
@@ -211,9 +258,9 @@ impl Reading {
             }
             if error.kind == SourceErrorKind::Malformed && self.downloads > 1 {
                 // Perhaps the file is another one than before: what came counts, merging the rest again does no harm.
-                self.position = Position::default();
+                self.position = download::Position::default();
             }
-            reader.client.backoff(self.downloads, error.retry_after).await;
+            reader.client.backoff(&error.action, self.downloads, error.retry_after).await?;
             self.job = look(reader, &self.job.id).await?;
         }
     }
@@ -242,20 +289,25 @@ impl Reading {
     }
 }
 
+fn lines(body: Bytes) -> Page {
+    Page { body, records: Records::Lines, parent: None, checkpoint: None }
+}
+
 #[async_trait]
 impl Pages for Export {
     async fn next(&mut self) -> SourceResult<Option<Page>> {
         loop {
             match &mut self.phase {
-                Phase::Begin => self.begin().await?,
+                Phase::Begin => {
+                    if self.begin().await? {
+                        // The job's id is worth keeping before anything comes of it.
+                        return Ok(Some(lines(Bytes::new())));
+                    }
+                }
+                Phase::Waiting(_) => self.wait().await?,
                 Phase::Reading(reading) => {
                     if let Some(body) = reading.next(&self.reader).await? {
-                        return Ok(Some(Page {
-                            body,
-                            records: Records::Lines,
-                            parent: None,
-                            checkpoint: None,
-                        }));
+                        return Ok(Some(lines(body)));
                     }
                     self.complete = reading.adds_up();
                     self.phase = Phase::Ended;
@@ -271,11 +323,21 @@ impl Pages for Export {
                     }
                     let Phase::Walking(search) = &self.phase else { continue };
                     self.complete = search.complete();
+                    self.walked = search.at();
                     self.phase = Phase::Ended;
                 }
                 Phase::Ended => return Ok(None),
             }
         }
+    }
+
+    fn position(&self) -> Option<Position> {
+        let (at, keeps_rows, ended) = match (&self.job, &self.phase) {
+            (Some(id), _) => (At::Job(id.clone()), false, false),
+            (None, Phase::Walking(search)) => (At::Walk(search.at()?), true, search.has_ended()),
+            (None, _) => (At::Walk(self.walked.clone()?), true, true),
+        };
+        Some(Position { text: serde_json::to_string(&at).ok()?, keeps_rows, ended })
     }
 
     fn complete(&self) -> bool {

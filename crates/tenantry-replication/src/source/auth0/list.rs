@@ -2,19 +2,36 @@
 //!
 //! A list that goes on for ever, in circles or beyond what the API lets through never counts as complete.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::pin::Pin;
 
 use async_trait::async_trait;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
+use serde::{Deserialize, Serialize};
 
 use super::client::{Call, Reader};
 use super::paging::{self, PAGES_MAX, Refusal, Step, Walk};
 use super::url;
 use crate::catalog::Endpoint;
 use crate::error::{SourceError, SourceErrorKind, SourceResult};
-use crate::source::{Page, Pages};
+use crate::source::{Page, Pages, Position};
+
+/// A list as a later run goes on with it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct ListAt {
+    walk: Walk,
+    pages: u64,
+    ended: bool,
+    ceiling: bool,
+}
+
+/// A fan-out as a later run goes on with it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct FanOutAt {
+    done: BTreeSet<String>,
+    complete: bool,
+}
 
 /// A walk over one list, with what it takes to ask for it.
 pub(super) struct Walker {
@@ -130,6 +147,13 @@ impl List {
     pub(super) fn new(walker: Walker) -> Self {
         Self { walker, failed: false }
     }
+
+    /// A list that goes on where another read of it was; `None` where that cannot be told.
+    pub(super) fn resumed(reader: Reader, endpoint: &'static Endpoint, position: &str) -> Option<Self> {
+        let ListAt { walk, pages, ended, ceiling } = serde_json::from_str(position).ok()?;
+        let walker = Walker { walk, pages, ended, ceiling, ..Walker::new(reader, endpoint, None) };
+        Some(Self::new(walker))
+    }
 }
 
 #[async_trait]
@@ -138,6 +162,12 @@ impl Pages for List {
         let page = self.walker.next().await;
         self.failed |= page.is_err();
         page
+    }
+
+    fn position(&self) -> Option<Position> {
+        let Walker { walk, pages, ended, ceiling, .. } = &self.walker;
+        let at = ListAt { walk: walk.clone(), pages: *pages, ended: *ended, ceiling: *ceiling };
+        Some(Position { text: serde_json::to_string(&at).ok()?, keeps_rows: true, ended: *ended })
     }
 
     fn complete(&self) -> bool {
@@ -158,8 +188,12 @@ pub(super) struct FanOut {
     parents: VecDeque<String>,
     under_way: FuturesUnordered<Stepping>,
     at_once: usize,
+    /// Parents whose children all came, or that are gone.
+    done: BTreeSet<String>,
     complete: bool,
     failed: bool,
+    /// Why no more requests are sent, while those under way are still waited for.
+    stopped: Option<SourceError>,
 }
 
 impl FanOut {
@@ -170,8 +204,24 @@ impl FanOut {
         parents: Vec<String>,
         at_once: usize,
     ) -> Self {
-        let (parents, under_way) = (parents.into(), FuturesUnordered::new());
-        Self { reader, endpoint, parents, under_way, at_once: at_once.max(1), complete: true, failed: false }
+        Self {
+            reader,
+            endpoint,
+            parents: parents.into(),
+            under_way: FuturesUnordered::new(),
+            at_once: at_once.max(1),
+            done: BTreeSet::new(),
+            complete: true,
+            failed: false,
+            stopped: None,
+        }
+    }
+
+    /// The same for the parents that another read had not done yet; `None` where that cannot be told.
+    pub(super) fn resumed(mut self, position: &str) -> Option<Self> {
+        let FanOutAt { done, complete } = serde_json::from_str(position).ok()?;
+        self.parents.retain(|parent| !done.contains(parent));
+        Some(Self { done, complete, ..self })
     }
 
     fn go_on(&mut self, mut walker: Walker) {
@@ -191,20 +241,36 @@ impl Pages for FanOut {
                 self.go_on(Walker::new(self.reader.clone(), self.endpoint, Some(parent)));
             }
             match self.under_way.next().await {
-                Some((walker, Ok(Some(page)))) => {
-                    self.go_on(walker);
-                    return Ok(Some(page));
+                Some((walker, Ok(page))) => {
+                    if walker.ended {
+                        self.complete &= walker.complete();
+                        self.done.extend(walker.parent);
+                    } else {
+                        self.go_on(walker);
+                    }
+                    if page.is_some() {
+                        return Ok(page);
+                    }
                 }
-                Some((walker, Ok(None))) => self.complete &= walker.complete(),
+                // Requests under way are paid for: their answers are still taken.
+                Some((_, Err(error))) if error.kind == SourceErrorKind::AllowanceSpent => {
+                    self.failed = true;
+                    self.stopped = Some(error);
+                }
                 Some((_, Err(error))) => {
                     self.failed = true;
-                    self.parents.clear();
                     self.under_way.clear();
                     return Err(error);
                 }
-                None => return Ok(None),
+                None => return self.stopped.take().map_or(Ok(None), Err),
             }
         }
+    }
+
+    fn position(&self) -> Option<Position> {
+        let at = FanOutAt { done: self.done.clone(), complete: self.complete };
+        let ended = !self.failed && self.parents.is_empty() && self.under_way.is_empty();
+        Some(Position { text: serde_json::to_string(&at).ok()?, keeps_rows: true, ended })
     }
 
     fn complete(&self) -> bool {

@@ -2,12 +2,13 @@
 //!
 //! - [`settings`](Settings): which tenant, as whom, how much of its budget;
 //! - [`transport`](Transport): the port to the network, and [`Https`], the real one;
-//! - `client`: one request until it has an answer (`token`, `assertion`, `budget`, `failure`);
+//! - `client`: one request until it has an answer (`token`, `assertion`, `budget`, `allowance`, `failure`);
 //! - `paging`: from an answer to the next request, pure;
 //! - `list`, `export` with `download`, `search`, `logs`, `daily`: the kinds of reads.
 //!
 //! Only this folder knows HTTP. It writes nothing to a tenant: an export job and a token are all that it asks to be made.
 
+mod allowance;
 mod assertion;
 mod budget;
 mod calendar;
@@ -82,6 +83,10 @@ pub fn read_until(checkpoint: &Checkpoint) -> Option<Micros> {
 
 #[async_trait]
 impl Source for Auth0 {
+    fn begin(&self) {
+        self.client.begin();
+    }
+
     async fn connect(&self) -> SourceResult<Access> {
         let token = self.client.token().await?;
         let seconds = |micros: i64| (micros + MICROS_PER_SECOND / 2).div_euclid(MICROS_PER_SECOND);
@@ -101,6 +106,20 @@ impl Source for Auth0 {
                 Box::new(FanOut::new(reader, endpoint, read.parents, at_once))
             }
             Replication::FullTable => Box::new(List::new(Walker::new(reader, endpoint, None))),
+        }
+    }
+
+    fn resume(&self, read: Read, position: &str) -> Option<Box<dyn Pages>> {
+        let reader = Reader::new(Arc::clone(&self.client));
+        let endpoint = read.stream.endpoint.as_ref()?;
+        match read.stream.replication {
+            Replication::Export => Some(Box::new(Export::resumed(reader, read.stream, position)?)),
+            Replication::FullTable if read.stream.parent.is_some() => {
+                let at_once = self.client.settings.in_flight;
+                Some(Box::new(FanOut::new(reader, endpoint, read.parents, at_once).resumed(position)?))
+            }
+            Replication::FullTable => Some(Box::new(List::resumed(reader, endpoint, position)?)),
+            Replication::Log | Replication::Daily | Replication::Frozen => None,
         }
     }
 

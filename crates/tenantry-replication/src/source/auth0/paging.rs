@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::catalog::{Endpoint, Paging};
@@ -72,8 +73,8 @@ pub(super) fn head(body: &[u8], collection: &'static str) -> Result<Head, String
     Ok(Head { records, count, total, next, hash: xxh3_64(body) })
 }
 
-/// A walk over one list.
-#[derive(Debug, Clone)]
+/// A walk over one list. What it becomes as text is a position that a later run goes on from.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) enum Walk {
     Whole {
         ended: bool,
@@ -88,7 +89,7 @@ pub(super) enum Walk {
 }
 
 /// By `page` and `per_page`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Offset {
     per_page: u32,
     page: u64,
@@ -102,7 +103,7 @@ pub(super) struct Offset {
 }
 
 /// By `from` and `take`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Checkpoint {
     take: u32,
     from: Option<String>,

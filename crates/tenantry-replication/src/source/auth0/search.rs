@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::calendar;
@@ -43,8 +44,17 @@ pub(super) struct Search {
     complete: bool,
 }
 
+/// A walk as a later run goes on with it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct At {
+    phase: Phase,
+    pages: u64,
+    met: u64,
+    totals: Vec<u64>,
+}
+
 /// Where the walk is.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 enum Phase {
     /// At users changed at `from` or later; of those at exactly `from`, these were met (hashes of their ids).
     Changed {
@@ -91,6 +101,26 @@ impl Search {
     pub(super) fn since(reader: Reader, stream: &'static Stream, since: Micros) -> Self {
         let phase = Phase::Changed { from: calendar::iso_millis(since), met: BTreeSet::new() };
         Self { phase, partial: true, ..Self::new(reader, stream) }
+    }
+
+    /// A walk over all users that goes on where another one was.
+    pub(super) fn resumed(reader: Reader, stream: &'static Stream, at: At) -> Self {
+        let At { phase, pages, met, totals } = at;
+        let mut walk = Self { pages, met, totals, ..Self::new(reader, stream) };
+        walk.phase = walk.settle(phase);
+        walk
+    }
+
+    /// Where a walk over all users is; `None` for one over changed users, which is short.
+    pub(super) fn at(&self) -> Option<At> {
+        let Self { phase, pages, met, totals, .. } = self;
+        let (phase, totals) = (phase.clone(), totals.clone());
+        (!self.partial).then_some(At { phase, pages: *pages, met: *met, totals })
+    }
+
+    /// Whether nothing more will come.
+    pub(super) fn has_ended(&self) -> bool {
+        self.phase == Phase::Ended
     }
 
     /// How many users the first answer counted.

@@ -3,6 +3,7 @@
 //! Reads no environment and no files; secrets have a type that cannot be printed.
 
 use std::fmt;
+use std::time::Duration;
 
 use super::url::Domain;
 
@@ -92,12 +93,25 @@ pub struct Settings {
     pub max_rps: Option<f64>,
     /// Requests under way at the same time, at most; at least 1.
     pub in_flight: usize,
+    /// Requests in all, at most; one that would pass this fails with [`crate::error::SourceErrorKind::AllowanceSpent`].
+    pub max_requests: Option<u64>,
+    /// Time in all, at most, from the making of the source on; a wait that would pass it fails in the same way.
+    pub max_time: Option<Duration>,
 }
 
 impl Settings {
     /// Settings with the defaults.
     pub fn new(domain: Domain, credentials: Credentials) -> Self {
-        Self { domain, credentials, audience: None, leave: LEAVE, max_rps: None, in_flight: IN_FLIGHT }
+        Self {
+            domain,
+            credentials,
+            audience: None,
+            leave: LEAVE,
+            max_rps: None,
+            in_flight: IN_FLIGHT,
+            max_requests: None,
+            max_time: None,
+        }
     }
 
     /// The audience to ask a token for.
