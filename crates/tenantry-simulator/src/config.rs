@@ -2,7 +2,7 @@
 //!
 //! Every knob is data: nothing here reads the environment or a clock.
 
-use crate::time;
+use crate::{feed, time};
 use std::str::FromStr;
 
 /// Auth0's subscription plans, as far as they differ in limits and log retention.
@@ -25,6 +25,15 @@ impl Plan {
             Self::Free => 1,
             Self::Essentials => 5,
             Self::Enterprise | Self::Unlimited => 30,
+        }
+    }
+
+    /// How many connections may listen to the Events feed at a time.
+    pub(crate) fn event_connections(self) -> u32 {
+        match self {
+            Self::Free => 1,
+            Self::Essentials => 4,
+            Self::Enterprise | Self::Unlimited => 8,
         }
     }
 
@@ -112,6 +121,18 @@ pub struct Config {
     pub oddities: bool,
     /// Whether deleting a connection deletes its users.
     pub connection_takes_users: bool,
+    /// Status with which the Events feed is refused, 404 or 403, as where a tenant does not have it.
+    pub events_refused_with: Option<u16>,
+    /// How long after a change its event can be read, microseconds.
+    pub event_lag_micros: i64,
+    /// Of a thousand events, how many are delivered late, behind others; as many are delivered twice.
+    pub event_disorder_per_mille: u32,
+    /// How long events are kept, microseconds.
+    pub event_retention_micros: i64,
+    /// After how long a connection to the feed is closed by design, microseconds.
+    pub event_connection_micros: i64,
+    /// After how long without an event a connection gets a heartbeat, microseconds.
+    pub event_heartbeat_micros: i64,
 }
 
 /// Monday, 2 November 2026, 08:00 UTC.
@@ -150,6 +171,12 @@ impl Default for Config {
             log_events: true,
             oddities: true,
             connection_takes_users: true,
+            events_refused_with: None,
+            event_lag_micros: time::SECOND / 5,
+            event_disorder_per_mille: 0,
+            event_retention_micros: feed::RETENTION,
+            event_connection_micros: 5 * 60 * time::SECOND,
+            event_heartbeat_micros: 15 * time::SECOND,
         }
     }
 }

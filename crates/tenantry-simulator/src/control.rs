@@ -103,6 +103,15 @@ struct Switches {
     log_events: Option<bool>,
     connection_takes_users: Option<bool>,
     retention_days: Option<i64>,
+    /// 0 offers the feed again.
+    events_refused_with: Option<u16>,
+    event_lag_micros: Option<i64>,
+    event_disorder_per_mille: Option<u32>,
+    event_retention_micros: Option<i64>,
+    event_connection_micros: Option<i64>,
+    event_heartbeat_micros: Option<i64>,
+    /// Ends the next answer of the feed with this error code.
+    event_error: Option<String>,
 }
 
 impl Switches {
@@ -125,6 +134,17 @@ impl Switches {
         set(&mut config.connection_takes_users, self.connection_takes_users);
         if self.retention_days.is_some() {
             config.retention_days = self.retention_days;
+        }
+        if let Some(status) = self.events_refused_with {
+            config.events_refused_with = Some(status).filter(|status| *status != 0);
+        }
+        set(&mut config.event_lag_micros, self.event_lag_micros);
+        set(&mut config.event_disorder_per_mille, self.event_disorder_per_mille);
+        set(&mut config.event_retention_micros, self.event_retention_micros);
+        set(&mut config.event_connection_micros, self.event_connection_micros);
+        set(&mut config.event_heartbeat_micros, self.event_heartbeat_micros);
+        if self.event_error.is_some() {
+            tenant.feed.error = self.event_error;
         }
     }
 }

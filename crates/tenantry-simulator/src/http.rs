@@ -74,6 +74,8 @@ pub struct Response {
 pub(crate) const HINT_DELAY: &str = ":delay-ms";
 /// Hint to the shell: send this many bytes of the body, then cut the connection.
 pub(crate) const HINT_CUT: &str = ":cut-after";
+/// Hint to the shell: the body goes on with the events after this position.
+pub(crate) const HINT_FOLLOW: &str = ":follow";
 
 impl Response {
     /// The first header of that name (compared without case).

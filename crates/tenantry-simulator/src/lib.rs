@@ -6,7 +6,7 @@
 //! replicator that reads the tenant. Everything generated is derived from one seed.
 //!
 //! The tour: `config` says what a tenant is made of, `seed` generates it, `tenant` holds it, `api` answers the
-//! Management API, `token` the token endpoint, `exports` the download of export files, `control` the `/__sim`
+//! Management API, `token` the token endpoint, `feed` and `told` the Events feed, `exports` the download of export files, `control` the `/__sim`
 //! routes that tests drive the tenant with, `churn` changes it
 //! at random, `traffic` lets people log in.
 //!
@@ -20,8 +20,10 @@ mod control;
 mod events;
 mod exports;
 mod faults;
+mod feed;
 mod http;
 mod limits;
+mod live;
 mod logs;
 mod names;
 mod paging;
@@ -36,6 +38,7 @@ mod stats;
 mod tenant;
 mod time;
 mod token;
+mod told;
 mod traffic;
 mod users;
 

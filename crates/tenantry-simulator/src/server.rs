@@ -1,9 +1,10 @@
 //! The HTTP shell: turns sockets into [`Request`]s and [`Response`]s, and the machine's clock into the tenant's.
 //!
 //! Listens on loopback alone and speaks plain HTTP/1.1. The tenant's clock begins at its configured start and runs
-//! with the machine's; nothing else here has state.
+//! with the machine's; nothing else here has state. Connections that stay open are those of `live`.
 
-use crate::http::{HINT_CUT, HINT_DELAY, Request, Response};
+use crate::http::{HINT_CUT, HINT_DELAY, HINT_FOLLOW, Request, Response};
+use crate::live;
 use crate::simulation::Simulation;
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -11,7 +12,8 @@ use axum::extract::State;
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use futures::StreamExt;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -25,11 +27,29 @@ pub fn wall_clock() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_micros() as i64)
 }
 
+/// What every connection shares.
 #[derive(Clone)]
-struct Shell {
+pub(crate) struct Shell {
     simulation: Arc<Mutex<Simulation>>,
     /// What makes the tenant's clock of the machine's, microseconds.
     offset: i64,
+    stopping: Arc<AtomicBool>,
+}
+
+impl Shell {
+    pub(crate) fn simulation(&self) -> MutexGuard<'_, Simulation> {
+        self.simulation.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Now by the clock that the tenant's follows, microseconds.
+    pub(crate) fn clock(&self) -> i64 {
+        wall_clock() + self.offset
+    }
+
+    /// Whether connections that would stay open are to end.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
+    }
 }
 
 /// A running server. Dropping it stops it without waiting.
@@ -47,13 +67,15 @@ pub async fn start(simulation: Simulation, port: u16) -> std::io::Result<Server>
     let address = listener.local_addr()?;
     let offset = simulation.start() - wall_clock();
     let simulation = Arc::new(Mutex::new(simulation));
-    let shell = Shell { simulation: Arc::clone(&simulation), offset };
+    let stopping = Arc::new(AtomicBool::new(false));
+    let shell = Shell { simulation: Arc::clone(&simulation), offset, stopping: Arc::clone(&stopping) };
     let router = Router::new().fallback(answer).with_state(shell);
     let (stop, stopped) = oneshot::channel();
     let task = tokio::spawn(async move {
-        let until = async {
+        let until = async move {
             // Either word or the sender's end stops the server.
             let _ = stopped.await;
+            stopping.store(true, Ordering::Relaxed);
         };
         axum::serve(listener, router).with_graceful_shutdown(until).await
     });
@@ -95,11 +117,22 @@ async fn answer(State(shell): State<Shell>, request: axum::extract::Request) -> 
         headers: headers.map(|(name, value)| (name.as_str().to_owned(), text(value))).collect(),
         body: body.to_vec(),
     };
-    let response = {
-        let mut simulation = shell.simulation.lock().unwrap_or_else(PoisonError::into_inner);
-        simulation.handle(&request, wall_clock() + shell.offset)
+    let (response, follow, now) = {
+        let mut simulation = shell.simulation();
+        let response = simulation.handle(&request, shell.clock());
+        let stays = response.header_value(HINT_CUT).is_none();
+        let follow = response.header_value(HINT_FOLLOW).filter(|_| stays).and_then(|at| at.parse().ok());
+        simulation.tenant.feed.open += u32::from(follow.is_some());
+        (response, follow, simulation.now())
     };
-    send(response).await
+    match follow {
+        Some(position) => {
+            let first = response.body.clone();
+            let body = live::body(shell, request.query, position, first, now);
+            headed(&response, Body::from_stream(body))
+        }
+        None => send(response).await,
+    }
 }
 
 fn plain(status: StatusCode) -> axum::response::Response {
@@ -137,15 +170,21 @@ async fn send(response: Response) -> axum::response::Response {
             Body::from_stream(cut_short(kept))
         }
     };
+    let mut answer = headed(&Response { body: Vec::new(), ..response }, body);
+    if cut.is_some() {
+        answer.headers_mut().insert("content-length", HeaderValue::from(length));
+    }
+    answer
+}
+
+/// Status and headers of an answer in front of a body.
+fn headed(response: &Response, body: Body) -> axum::response::Response {
     let mut answer = axum::response::Response::new(body);
     *answer.status_mut() = StatusCode::from_u16(response.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     for (name, value) in response.headers.iter().filter(|(name, _)| !name.starts_with(':')) {
         if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), value.parse::<HeaderValue>()) {
             answer.headers_mut().append(name, value);
         }
-    }
-    if cut.is_some() {
-        answer.headers_mut().insert("content-length", HeaderValue::from(length));
     }
     answer
 }

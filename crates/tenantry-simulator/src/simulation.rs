@@ -8,7 +8,7 @@ use crate::api::dispatch::{self, render};
 use crate::api::routes::{self, Found};
 use crate::config::Config;
 use crate::control;
-use crate::http::{Request, Response};
+use crate::http::{Query, Request, Response};
 use crate::limits::{Group, Standing};
 use crate::tenant::Tenant;
 use crate::{audit, exports, seed, time, token};
@@ -33,7 +33,9 @@ impl Simulation {
     /// Generates a tenant. The same configuration gives the same bytes.
     pub fn new(config: Config) -> Self {
         let now = config.start;
-        Self { tenant: seed::tenant(config), counters: Counters::new(), offset: 0, now, limit_logged: None }
+        let mut tenant = seed::tenant(config);
+        tenant.feed.live = true;
+        Self { tenant, counters: Counters::new(), offset: 0, now, limit_logged: None }
     }
 
     /// The tenant's time at creation, microseconds UTC.
@@ -64,6 +66,15 @@ impl Simulation {
         self.now = self.now.max(now_micros + self.offset);
         self.tenant.advance(self.now);
         self.now
+    }
+
+    /// What follows a position of the Events feed, for a connection that asked with this query: text of server-sent
+    /// events, and the position to go on from; `None` when the connection is to end.
+    pub(crate) fn follow(&mut self, position: u64, query: &str, now_micros: i64) -> (String, Option<u64>) {
+        self.tick(now_micros);
+        let types = crate::api::events::types(&Query::parse(query));
+        let piece = self.tenant.feed.follow(position, &types, false);
+        (piece.text, piece.position)
     }
 
     /// The counter's name and the answer.

@@ -7,6 +7,7 @@ use crate::api::Object;
 use crate::config::Config;
 use crate::exports::Jobs;
 use crate::faults::Faults;
+use crate::feed::Feed;
 use crate::limits::Limits;
 use crate::logs::{Event, Logs};
 use crate::random::{Random, hash};
@@ -89,6 +90,7 @@ pub(crate) struct Tenant {
     pub(crate) user_grants: BTreeMap<Slot, BTreeSet<String>>,
     pub(crate) log_streams: Table,
     pub(crate) logs: Logs,
+    pub(crate) feed: Feed,
     pub(crate) stats: Stats,
     pub(crate) jobs: Jobs,
     pub(crate) limits: Limits,
@@ -124,6 +126,7 @@ impl Tenant {
             user_grants: BTreeMap::new(),
             log_streams: Table::new(),
             logs: Logs::new(config.seed),
+            feed: Feed::new(config.seed),
             stats: Stats::default(),
             jobs: Jobs::default(),
             limits: Limits::new(config.plan),
@@ -137,6 +140,7 @@ impl Tenant {
         self.users.advance(now);
         self.logs.advance(now, self.config.retention());
         self.jobs.advance(now);
+        self.feed.advance(now, self.config.event_retention_micros);
     }
 
     /// When the search engine sees a write made now; `None` = at once.
@@ -204,7 +208,9 @@ impl Tenant {
 
     pub(crate) fn add_user(&mut self, user: User, now: i64) -> Slot {
         let visible = self.search_sees(now);
-        self.users.insert(user, visible)
+        let slot = self.users.insert(user, visible);
+        self.tell_user("user.created", slot, now);
+        slot
     }
 
     /// Changes a user and its `updated_at`.
@@ -214,6 +220,7 @@ impl Tenant {
             change(user);
             user.updated = now / 1000;
         });
+        self.tell_user("user.updated", slot, now);
     }
 
     /// Changes a user's document (every field that is not the record's own) and its `updated_at`.
@@ -240,6 +247,7 @@ impl Tenant {
         for grant in self.user_grants.remove(&slot).unwrap_or_default() {
             self.grants.remove(&grant);
         }
+        self.tell_user_deleted(slot, now);
         self.users.remove(slot, visible);
     }
 
@@ -253,6 +261,7 @@ impl Tenant {
         members.joined.insert(slot, now);
         members.by_time.insert((now, slot), membership);
         self.memberships.entry(slot).or_default().insert(organization.to_owned());
+        self.tell_member("organization.member.added", organization, slot, now);
     }
 
     /// Ends a membership; the list goes on showing it until the search engine has caught up.
@@ -270,6 +279,7 @@ impl Tenant {
                     membership.shown_until = now + lag;
                     members.leaving.push_back((now + lag, (joined, slot)));
                 }
+                self.tell_member("organization.member.deleted", organization, slot, now);
             }
         }
         if let Some(organizations) = self.memberships.get_mut(&slot) {
@@ -343,11 +353,14 @@ impl Tenant {
 
     /// Takes a connection with its enabled clients, its place in organizations and, as configured, its users.
     pub(crate) fn remove_connection(&mut self, id: &str, now: i64) {
+        self.tell_connection("connection.deleted", id, now);
         self.connections.remove(id);
         self.connection_clients.remove(id);
-        self.organization_connections.values_mut().for_each(|connections| {
-            connections.remove(id);
-        });
+        let enabled = self.organization_connections.iter().filter(|(_, rows)| rows.contains_key(id));
+        let enabled: Vec<String> = enabled.map(|(organization, _)| organization.clone()).collect();
+        for organization in &enabled {
+            self.disable_connection(organization, id, now);
+        }
         let source = self.users.sources.iter().position(|s| s.connection_id == id);
         if let Some(source) = source.filter(|_| self.config.connection_takes_users) {
             let gone: Vec<Slot> = self
@@ -362,8 +375,25 @@ impl Tenant {
         }
     }
 
+    /// Takes a connection from an organization.
+    pub(crate) fn disable_connection(&mut self, organization: &str, connection: &str, now: i64) {
+        let rows = self.organization_connections.get_mut(organization);
+        if rows.is_some_and(|rows| rows.remove(connection).is_some()) {
+            self.tell_organization_connection(
+                "organization.connection.removed",
+                organization,
+                connection,
+                now,
+            );
+        }
+    }
+
     /// Takes an organization with its members, connections, grants and its own roles.
-    pub(crate) fn remove_organization(&mut self, id: &str) {
+    pub(crate) fn remove_organization(&mut self, id: &str, now: i64) {
+        for slot in self.members.get(id).map(|m| m.slots().collect::<Vec<_>>()).unwrap_or_default() {
+            self.tell_member("organization.member.deleted", id, slot, now);
+        }
+        self.tell_organization("organization.deleted", id, now);
         self.organizations.remove(id);
         self.organization_connections.remove(id);
         self.organization_grants.remove(id);

@@ -98,7 +98,8 @@ pub(crate) fn create(tenant: &mut Tenant, call: &Call<'_>) -> Outcome {
         row.insert(field.into(), value);
     }
     merge(&mut row, body);
-    tenant.connections.insert(id, row.clone());
+    tenant.connections.insert(id.clone(), row.clone());
+    tenant.tell_connection("connection.created", &id, call.now);
     reply(201, row)
 }
 
@@ -118,7 +119,9 @@ pub(crate) fn update(tenant: &mut Tenant, call: &Call<'_>) -> Outcome {
     let body = call.strict(UPDATE)?;
     let row = tenant.connections.get_mut(call.param(0)).ok_or_else(inexistent)?;
     merge(row, body);
-    ok(row.clone())
+    let row = row.clone();
+    tenant.tell_connection("connection.updated", call.param(0), call.now);
+    ok(row)
 }
 
 pub(crate) fn delete(tenant: &mut Tenant, call: &Call<'_>) -> Outcome {

@@ -68,7 +68,9 @@ pub(crate) fn render(outcome: Outcome) -> Response {
         Body::Json(value) => value.to_string().into_bytes(),
         Body::Text(text) => text.into_bytes(),
     };
-    let mut headers = vec![("content-type".to_owned(), JSON.to_owned())];
-    headers.extend(answer.headers);
+    let mut headers = answer.headers;
+    if !headers.iter().any(|(name, _)| name == "content-type") {
+        headers.insert(0, ("content-type".to_owned(), JSON.to_owned()));
+    }
     Response { status: answer.status, headers, body }
 }

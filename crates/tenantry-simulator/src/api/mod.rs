@@ -7,6 +7,7 @@ pub(crate) mod actions;
 pub(crate) mod clients;
 pub(crate) mod connections;
 pub(crate) mod dispatch;
+pub(crate) mod events;
 pub(crate) mod grants;
 pub(crate) mod jobs;
 pub(crate) mod logs;
@@ -211,6 +212,7 @@ impl ApiError {
             403 => "Forbidden",
             404 => "Not Found",
             409 => "Conflict",
+            410 => "Gone",
             429 => "Too Many Requests",
             _ => "Internal Server Error",
         };

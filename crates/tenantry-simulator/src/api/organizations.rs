@@ -89,7 +89,11 @@ pub(crate) fn create(tenant: &mut Tenant, call: &Call<'_>) -> Outcome {
     for item in connections.as_ref().and_then(Value::as_array).into_iter().flatten() {
         enable(tenant, &id, item)?;
     }
-    tenant.organizations.insert(id, row.clone());
+    tenant.organizations.insert(id.clone(), row.clone());
+    tenant.tell_organization("organization.created", &id, call.now);
+    for connection in tenant.organization_connections.get(&id).cloned().unwrap_or_default().keys() {
+        tenant.tell_organization_connection("organization.connection.added", &id, connection, call.now);
+    }
     reply(201, row)
 }
 
@@ -97,11 +101,13 @@ pub(crate) fn update(tenant: &mut Tenant, call: &Call<'_>) -> Outcome {
     let body = call.strict(BODY)?;
     let row = tenant.organizations.get_mut(call.param(0)).ok_or_else(inexistent)?;
     merge(row, body);
-    ok(row.clone())
+    let row = row.clone();
+    tenant.tell_organization("organization.updated", call.param(0), call.now);
+    ok(row)
 }
 
 pub(crate) fn delete(tenant: &mut Tenant, call: &Call<'_>) -> Outcome {
-    tenant.remove_organization(call.param(0));
+    tenant.remove_organization(call.param(0), call.now);
     no_content()
 }
 
@@ -202,14 +208,26 @@ pub(crate) fn add_member_roles(tenant: &mut Tenant, call: &Call<'_>) -> Outcome 
     if let Some(role) = roles.iter().find(|r| !tenant.roles.contains_key(*r)) {
         return Err(ApiError::not_found(&format!("No such role with id: {role}"), None));
     }
-    membership(tenant, call)?.roles.extend(roles);
+    let held = &mut membership(tenant, call)?.roles;
+    let new: Vec<String> = roles.into_iter().filter(|role| held.insert(role.clone())).collect();
+    tell_roles(tenant, call, "organization.member.role.assigned", &new);
     no_content()
 }
 
 pub(crate) fn remove_member_roles(tenant: &mut Tenant, call: &Call<'_>) -> Outcome {
     let roles = call.strings("roles")?;
-    membership(tenant, call)?.roles.retain(|r| !roles.contains(r));
+    let held = &mut membership(tenant, call)?.roles;
+    let gone: Vec<String> = roles.into_iter().filter(|role| held.remove(role)).collect();
+    tell_roles(tenant, call, "organization.member.role.deleted", &gone);
     no_content()
+}
+
+fn tell_roles(tenant: &mut Tenant, call: &Call<'_>, kind: &'static str, roles: &[String]) {
+    if let Some(slot) = tenant.users.slot(call.param(1)) {
+        for role in roles {
+            tenant.tell_member_role(kind, call.param(0), slot, role, call.now);
+        }
+    }
 }
 
 fn enable(tenant: &mut Tenant, id: &str, item: &Value) -> Result<Object, ApiError> {
@@ -257,8 +275,10 @@ pub(crate) fn connections_list(tenant: &mut Tenant, call: &Call<'_>) -> Outcome 
 pub(crate) fn enable_connection(tenant: &mut Tenant, call: &Call<'_>) -> Outcome {
     let id = known(tenant, call)?;
     let body = call.object()?;
-    required(&body, "connection_id")?;
-    reply(201, enable(tenant, &id, &body.into())?)
+    let connection = required(&body, "connection_id")?;
+    let row = enable(tenant, &id, &body.into())?;
+    tenant.tell_organization_connection("organization.connection.added", &id, &connection, call.now);
+    reply(201, row)
 }
 
 fn enabled<'a>(tenant: &'a mut Tenant, call: &Call<'_>) -> Result<&'a mut Object, ApiError> {
@@ -276,14 +296,20 @@ pub(crate) fn update_connection(tenant: &mut Tenant, call: &Call<'_>) -> Outcome
     let body = call.strict(&["assign_membership_on_login", "show_as_button", "is_signup_enabled"])?;
     let row = enabled(tenant, call)?;
     merge(row, body);
-    ok(row.clone())
+    let row = row.clone();
+    let (organization, connection) = (call.param(0), call.param(1));
+    tenant.tell_organization_connection(
+        "organization.connection.updated",
+        organization,
+        connection,
+        call.now,
+    );
+    ok(row)
 }
 
 pub(crate) fn disable_connection(tenant: &mut Tenant, call: &Call<'_>) -> Outcome {
     let id = known(tenant, call)?;
-    if let Some(connections) = tenant.organization_connections.get_mut(&id) {
-        connections.remove(call.param(1));
-    }
+    tenant.disable_connection(&id, call.param(1), call.now);
     no_content()
 }
 

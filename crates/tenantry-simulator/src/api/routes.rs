@@ -5,8 +5,8 @@
 
 use super::others::{self, OTHERS, Shape};
 use super::{
-    Handler, actions, clients, connections, grants, jobs, logs, organizations, resource_servers, roles,
-    user_links, users,
+    Handler, actions, clients, connections, events, grants, jobs, logs, organizations, resource_servers,
+    roles, user_links, users,
 };
 use crate::http::decode;
 use crate::limits::Group;
@@ -90,6 +90,7 @@ const ROUTES: &[Route] = &[
     write("PATCH", "/client-grants/{id}", &["update:client_grants"], "Update client grant", grants::update),
     write("DELETE", "/client-grants/{id}", &["delete:client_grants"], "Delete client grant", grants::delete),
     read("/client-grants/{id}/organizations", &["read:organization_client_grants"], grants::organizations),
+    read("/events", &["read:events"], events::subscribe),
     read("/connections", &["read:connections"], connections::list),
     write("POST", "/connections", &["create:connections"], "Create a connection", connections::create),
     read("/connections/{id}", &["read:connections"], connections::get),

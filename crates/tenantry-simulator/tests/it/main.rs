@@ -2,6 +2,7 @@
 
 mod cascades;
 mod churn;
+mod events;
 mod exports;
 mod generated;
 mod limits;
