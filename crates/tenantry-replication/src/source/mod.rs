@@ -33,6 +33,10 @@ pub trait Source: Send + Sync {
     /// Only for streams whose endpoint has a `record_path`. The page holds exactly one record.
     async fn record(&self, stream: &'static Stream, key: &str) -> SourceResult<Option<Page>>;
 
+    /// Begins to listen to what the tenant tells of changes as they happen, from where an earlier run stopped, or from now on. Sends nothing
+    /// until it is asked for the first time.
+    fn follow(&self, from: Option<Checkpoint>) -> Box<dyn Feed>;
+
     /// Requests sent since [`begin`](Self::begin), retries and polls included: the scarce thing.
     fn requests(&self) -> u64;
 }
@@ -70,6 +74,39 @@ pub trait Pages: Send {
 
     /// Requests that this read has sent so far, retries and polls included.
     fn requests(&self) -> u64;
+}
+
+/// What a tenant tells of changes as they happen: hints at what to look at again, often late, twice or out of order, and never all that
+/// changes. Only makes tables fresher; what must not be missed, the log tells.
+#[async_trait]
+pub trait Feed: Send {
+    /// Waits for the next thing that is told, for as long as it takes.
+    ///
+    /// Opens its one connection again by itself whenever that ends, and goes on where it was. Nothing is lost when this is dropped while it
+    /// waits. An error means that the feed cannot be had: for good, or, where [`crate::error::retry`] would try again, for now; asking once
+    /// more then begins anew.
+    async fn next(&mut self) -> SourceResult<Heard>;
+}
+
+/// Something that a [`Feed`] tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Heard {
+    /// The feed is open: what changes from now on is told.
+    Open,
+    /// Something changed.
+    Event {
+        /// The event as JSON.
+        event: Bytes,
+        /// Where to go on once it is applied.
+        checkpoint: Checkpoint,
+    },
+    /// Nothing of interest, up to here.
+    Passed {
+        /// Where to go on.
+        checkpoint: Checkpoint,
+    },
+    /// What happened for a while is not told any more: the position to go on from is no longer known.
+    Lost,
 }
 
 /// What to read.

@@ -44,6 +44,11 @@ pub enum Checkpoint {
         /// Newest event time seen, microseconds UTC.
         newest: Option<Micros>,
     },
+    /// Everything that the feed of changes told up to here is applied.
+    Events {
+        /// Position in the feed, in the source's own words.
+        offset: String,
+    },
     /// All days before this one are final.
     Daily {
         /// Date as `YYYY-MM-DD`.

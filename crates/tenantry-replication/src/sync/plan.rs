@@ -203,6 +203,7 @@ fn known_until(checkpoint: &Checkpoint) -> Option<Micros> {
         Checkpoint::Full { read_at, applied_at, .. } => Some(applied_at.unwrap_or(*read_at)),
         Checkpoint::Log { newest, .. } => *newest,
         Checkpoint::Daily { date } => parse_timestamp(date),
+        Checkpoint::Events { .. } => None,
     }
 }
 

@@ -7,6 +7,7 @@
 
 mod budget;
 mod faults;
+mod feed;
 mod lists;
 mod log;
 mod network;

@@ -244,10 +244,10 @@ fn each_run_of_one_process_has_its_own_allowance_and_counts_its_own_requests() {
     let tenant = Tenant::new(Config { organizations: 730, ..unlimited() });
     let source = tenant.source_with(|settings| {
         settings.max_requests = Some(3);
-        settings.max_time = Some(Duration::from_secs(60));
+        settings.max_time = Some(Duration::from_mins(1));
     });
     for run in 0..3 {
-        tenant.clock.run(tenant.clock.sleep(Duration::from_secs(3600)));
+        tenant.clock.run(tenant.clock.sleep(Duration::from_hours(1)));
         source.begin();
         let mut got = Got::default();
         let mut pages = source.open(read_of("organizations", &[]));

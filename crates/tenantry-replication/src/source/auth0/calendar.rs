@@ -52,6 +52,12 @@ impl Civil {
     }
 }
 
+/// `2026-01-02T03:04:05Z`, cut to seconds.
+pub(super) fn iso_seconds(at: Micros) -> String {
+    let Civil { year, month, day, hour, minute, second, .. } = Civil::of(at);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+}
+
 /// `2026-01-02T03:04:05.678Z`, cut to milliseconds.
 pub(super) fn iso_millis(at: Micros) -> String {
     let Civil { year, month, day, hour, minute, second, micros } = Civil::of(at);

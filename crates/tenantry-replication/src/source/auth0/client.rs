@@ -16,7 +16,9 @@ use super::calendar;
 use super::failure::{self, Absent};
 use super::settings::Settings;
 use super::token::{self, Token, Tokens};
-use super::transport::{CollectError, Collected, HttpRequest, Method, Patience, Transport};
+use super::transport::{
+    Body, CollectError, Collected, Headers, HttpRequest, Method, Patience, Transport, TransportError,
+};
 use super::url::{self, Url};
 use crate::clock::{Clock, MICROS_PER_SECOND, Micros};
 use crate::error::{Retry, SourceError, SourceErrorKind, SourceResult, retry};
@@ -100,6 +102,13 @@ impl Call {
         self
     }
 
+    /// The same for a position in a stream that may be gone.
+    #[must_use]
+    pub(super) fn of_position(mut self) -> Self {
+        self.absent = Absent::Position;
+        self
+    }
+
     /// The same for a record or parent that may be gone.
     #[must_use]
     pub(super) fn of_record(mut self) -> Self {
@@ -162,21 +171,12 @@ impl Reader {
         self.sent.fetch_add(1, Ordering::Relaxed);
         client.sent.fetch_add(1, Ordering::Relaxed);
         let answer = client.exchange(call, &token).await?;
-        permit.answered(standing(&answer));
+        permit.answered(standing(&answer.headers));
         if (200..300).contains(&answer.status) {
-            return Ok(answer);
+            Ok(answer)
+        } else {
+            Err(client.refusal(call, group, &answer))
         }
-        let sent: Vec<&str> = call.query.iter().map(|(_, value)| value.as_str()).collect();
-        let key = call.path.rsplit('/').map(url::decode).collect::<Vec<_>>();
-        let sent =
-            sent.into_iter().chain(key.iter().map(String::as_str).filter(|part| part.contains(['|', '_'])));
-        let mut error = failure::of_answer(&call.action, &answer, call.absent, &sent.collect::<Vec<_>>());
-        if error.kind == SourceErrorKind::RateLimited {
-            let wait = client.wait_asked_for(&error, &answer);
-            error.retry_after = Some(wait);
-            client.budget.refused(group, standing(&answer), wait.min(LIMITED_WAIT_MAX));
-        }
-        Err(error)
     }
 }
 
@@ -213,6 +213,66 @@ impl Client {
         };
         taken.sent();
         Ok(permit)
+    }
+
+    /// What an answer that is no success means; after a 429 nothing of its group goes out for a while.
+    fn refusal(&self, call: &Call, group: Group, answer: &Collected) -> SourceError {
+        let sent: Vec<&str> = call.query.iter().map(|(_, value)| value.as_str()).collect();
+        let key = call.path.rsplit('/').map(url::decode).collect::<Vec<_>>();
+        let sent =
+            sent.into_iter().chain(key.iter().map(String::as_str).filter(|part| part.contains(['|', '_'])));
+        let mut error = failure::of_answer(&call.action, answer, call.absent, &sent.collect::<Vec<_>>());
+        if error.kind == SourceErrorKind::RateLimited {
+            let wait = self.wait_asked_for(&error, answer);
+            error.retry_after = Some(wait);
+            // Who listens already is no reason for anybody else to wait.
+            if call.absent != Absent::Position {
+                self.budget.refused(group, standing(&answer.headers), wait.min(LIMITED_WAIT_MAX));
+            }
+        }
+        error
+    }
+
+    /// Sends a request whose answer has no end of its own, once, and gives its body as soon as it begins: from then on it holds no place
+    /// among the requests under way. No allowance counts it, since it outlives runs.
+    pub(super) async fn listen(&self, call: &Call, position: Option<&str>) -> SourceResult<Box<dyn Body>> {
+        let token = self.token().await?;
+        let group = Group::of(&call.path);
+        let permit = self.budget.admit(group).await;
+        self.sent.fetch_add(1, Ordering::Relaxed);
+        let mut headers = vec![
+            ("authorization", format!("Bearer {}", token.value.expose())),
+            ("accept", "text/event-stream".into()),
+        ];
+        headers.extend(position.map(|position| ("last-event-id", position.to_owned())));
+        let query = url::query(call.query.iter().map(|(name, value)| (*name, value.as_str())));
+        let url = self.settings.domain.origin().url(format!("{API}{}", call.path), query);
+        let (body, limit, patience) = (Bytes::new(), u64::MAX, Patience::Endless);
+        let sent = self.clock.now();
+        let request = HttpRequest { method: call.method, url, headers, body, limit, patience };
+        let failed = |error: TransportError| {
+            call.error(SourceErrorKind::Unavailable, error.reason.clone()).caused_by(error)
+        };
+        let response = self.transport.send(request).await.map_err(failed)?;
+        self.learn_clock(&response.headers, sent);
+        permit.answered(standing(&response.headers));
+        if (200..300).contains(&response.status) {
+            let kind = response.headers.get("content-type").unwrap_or_default();
+            return if kind.starts_with("text/event-stream") {
+                Ok(response.body)
+            } else {
+                Err(call.error(SourceErrorKind::Malformed, "the answer is no stream of events"))
+            };
+        }
+        let answer = response.collect(ANSWER_BYTES_MAX).await.map_err(|error| match error {
+            CollectError::Failed(error) => failed(error),
+            CollectError::TooLarge => call.error(SourceErrorKind::LimitExceeded, "the answer is too large"),
+        })?;
+        let error = self.refusal(call, group, &answer);
+        if error.kind == SourceErrorKind::Unauthorized {
+            self.tokens.refused(token.generation).await;
+        }
+        Err(error)
     }
 
     /// Waits, unless that would take longer than the operator allows.
@@ -293,9 +353,13 @@ impl Client {
         failed: u32,
         asked: Option<Duration>,
     ) -> SourceResult<()> {
+        self.wait(action, self.backoff_after(failed, asked)).await
+    }
+
+    /// How long that is.
+    pub(super) fn backoff_after(&self, failed: u32, asked: Option<Duration>) -> Duration {
         let longest = BACKOFF_MAX.min(BACKOFF_FIRST * 2u32.pow(failed.saturating_sub(1).min(16)));
-        let wait = longest.mul_f64(self.clock.jitter()).max(asked.unwrap_or_default().min(BACKOFF_MAX));
-        self.wait(action, wait).await
+        longest.mul_f64(self.clock.jitter()).max(asked.unwrap_or_default().min(BACKOFF_MAX))
     }
 
     /// How long a 429 asks us to wait: its `Retry-After`, the time until its reset by the tenant's own clock, and a second at least.
@@ -345,7 +409,7 @@ impl Client {
         };
         match collected {
             Ok(answer) => {
-                self.learn_clock(&answer, sent);
+                self.learn_clock(&answer.headers, sent);
                 Ok(answer)
             }
             Err(CollectError::Failed(error)) => {
@@ -360,8 +424,8 @@ impl Client {
     }
 
     /// Compares the `Date` of an answer, which is cut to seconds, with the middle of the time that the exchange took.
-    fn learn_clock(&self, answer: &Collected, sent: Micros) {
-        if let Some(date) = answer.headers.get("date").and_then(calendar::parse_http) {
+    fn learn_clock(&self, headers: &Headers, sent: Micros) {
+        if let Some(date) = headers.get("date").and_then(calendar::parse_http) {
             let ours = sent.midpoint(self.clock.now());
             let theirs = date + MICROS_PER_SECOND / 2;
             self.ahead.store(theirs.saturating_sub(ours), Ordering::Relaxed);
@@ -414,8 +478,8 @@ impl Client {
     }
 }
 
-fn standing(answer: &Collected) -> Option<Standing> {
-    let limit = answer.headers.number("x-ratelimit-limit").filter(|limit| *limit > 0)?;
-    let remaining = answer.headers.number("x-ratelimit-remaining")?.clamp(0, limit);
+fn standing(headers: &Headers) -> Option<Standing> {
+    let limit = headers.number("x-ratelimit-limit").filter(|limit| *limit > 0)?;
+    let remaining = headers.number("x-ratelimit-remaining")?.clamp(0, limit);
     Some(Standing { limit: limit as f64, remaining: remaining as f64 })
 }

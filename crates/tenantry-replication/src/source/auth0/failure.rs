@@ -21,6 +21,8 @@ pub(super) enum Absent {
     Feature,
     /// The record or parent is not there.
     Record,
+    /// The endpoint is not there; a 410 means that the position to go on from is no longer known.
+    Position,
 }
 
 /// The kind of an answer by its status, and by its error code where two share a status.
@@ -32,9 +34,12 @@ fn kind(status: u16, code: &str, message: &str, absent: Absent) -> SourceErrorKi
         {
             SourceErrorKind::ScopeMissing
         }
+        // The documents have 429 for it, the description of the API 403.
+        403 if message.to_ascii_lowercase().contains("maximum concurrent") => SourceErrorKind::RateLimited,
         402 | 403 | 405 | 501 => SourceErrorKind::NotOffered,
+        410 if absent == Absent::Position => SourceErrorKind::PositionExpired,
         404 | 410 => match absent {
-            Absent::Feature => SourceErrorKind::NotOffered,
+            Absent::Feature | Absent::Position => SourceErrorKind::NotOffered,
             Absent::Record => SourceErrorKind::NotFound,
         },
         400 if is_paging_cap(code, message) => SourceErrorKind::LimitExceeded,
@@ -95,8 +100,8 @@ mod tests {
     #[test]
     fn every_status_has_its_kind() {
         use SourceErrorKind::{
-            LimitExceeded, Malformed, NotFound, NotOffered, RateLimited, Refused, ScopeMissing, Unauthorized,
-            Unavailable,
+            LimitExceeded, Malformed, NotFound, NotOffered, PositionExpired, RateLimited, Refused,
+            ScopeMissing, Unauthorized, Unavailable,
         };
         let scope = r#"{"statusCode":403,"error":"Forbidden","message":"Insufficient scope, expected any of: read:logs","errorCode":"insufficient_scope"}"#;
         for (status, body, absent, expected) in [
@@ -111,6 +116,14 @@ mod tests {
             (403, "<html>", Absent::Feature, NotOffered),
             (404, "{}", Absent::Feature, NotOffered),
             (404, "{}", Absent::Record, NotFound),
+            (404, "{}", Absent::Position, NotOffered),
+            (410, "{}", Absent::Position, PositionExpired),
+            (
+                403,
+                r#"{"message":"Maximum concurrent event stream connections reached. Please close existing connections."}"#,
+                Absent::Position,
+                RateLimited,
+            ),
             (
                 400,
                 r#"{"message":"You can only page through the first 1000 records."}"#,

@@ -69,13 +69,16 @@ impl Transport for Https {
             Method::Get => reqwest::Method::GET,
             Method::Post => reqwest::Method::POST,
         };
-        let timeout = match request.patience {
-            Patience::Answer => ANSWER_TIMEOUT,
-            Patience::File => FILE_TIMEOUT,
+        let (timeout, encoding) = match request.patience {
+            Patience::Answer => (Some(ANSWER_TIMEOUT), "gzip"),
+            Patience::File => (Some(FILE_TIMEOUT), "gzip"),
+            Patience::Endless => (None, "identity"),
         };
         let client = self.client(request.url.origin.scheme)?;
-        let mut builder =
-            client.request(method, request.url.full()).timeout(timeout).header("accept-encoding", "gzip");
+        let mut builder = client.request(method, request.url.full()).header("accept-encoding", encoding);
+        if let Some(timeout) = timeout {
+            builder = builder.timeout(timeout);
+        }
         for (name, value) in &request.headers {
             let mut value = reqwest::header::HeaderValue::from_str(value).map_err(|_| {
                 TransportError::new(format!("header {name} holds characters that cannot be sent"))

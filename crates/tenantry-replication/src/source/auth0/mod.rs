@@ -15,6 +15,7 @@ mod calendar;
 mod client;
 mod daily;
 mod download;
+mod events;
 mod export;
 mod failure;
 mod gunzip;
@@ -25,6 +26,7 @@ mod logs;
 mod paging;
 mod search;
 mod settings;
+mod sse;
 mod token;
 mod transport;
 mod url;
@@ -40,10 +42,11 @@ pub use url::{Domain, InvalidUrl, Origin, Scheme, Url};
 
 use self::client::{Call, Client, Reader};
 use self::daily::Daily;
+use self::events::Events;
 use self::export::Export;
 use self::list::{FanOut, List, Walker};
 use self::logs::Logs;
-use super::{Access, Page, Pages, Read, Records, Source};
+use super::{Access, Feed, Page, Pages, Read, Records, Source};
 use crate::catalog::{Replication, Stream};
 use crate::clock::{Clock, MICROS_PER_SECOND, Micros};
 use crate::error::{SourceError, SourceErrorKind, SourceResult};
@@ -77,7 +80,7 @@ impl Auth0 {
 pub fn read_until(checkpoint: &Checkpoint) -> Option<Micros> {
     match checkpoint {
         Checkpoint::Log { log_id, newest } => log_id::time_of(log_id).max(*newest),
-        Checkpoint::Full { .. } | Checkpoint::Daily { .. } => None,
+        Checkpoint::Full { .. } | Checkpoint::Daily { .. } | Checkpoint::Events { .. } => None,
     }
 }
 
@@ -150,6 +153,10 @@ impl Source for Auth0 {
             Err(error) if error.kind == SourceErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    fn follow(&self, from: Option<Checkpoint>) -> Box<dyn Feed> {
+        Box::new(Events::new(Arc::clone(&self.client), from))
     }
 
     fn requests(&self) -> u64 {

@@ -43,6 +43,9 @@ pub enum Patience {
     Answer,
     /// A file of any size.
     File,
+    /// An answer that goes on for as long as the server likes: as a whole it may take any time, and its pieces come unpacked, so that none
+    /// waits for another.
+    Endless,
 }
 
 /// One request.
