@@ -11,7 +11,7 @@ use tenantry_replication::destination::Destination;
 use tenantry_replication::source::Source;
 use tenantry_replication::state::RunRecord;
 use tenantry_replication::sync::{
-    Depth, Edges, Event, Observer, Options, Report, SyncError, Verification, sync, verify,
+    Depth, Edges, Event, Hints, Observer, Options, Report, SyncError, Verification, round, sync, verify,
 };
 
 use crate::error::{CommandError, Exit};
@@ -45,6 +45,21 @@ impl Observer for Unwatched {
 pub(crate) async fn replicate(ends: &Ends, options: &Options) -> Result<Report, CommandError> {
     let started_at = ends.clock.now();
     match until_signal(ends, async |edges| sync(edges, &CATALOG, options).await).await? {
+        Some(report) => Ok(report),
+        None => Err(interrupted(ends, started_at).await),
+    }
+}
+
+/// Runs the engine for one round of following until it is done or a signal comes.
+pub(crate) async fn replicate_round(
+    ends: &Ends,
+    options: &Options,
+    hints: &Hints,
+    on_record: bool,
+) -> Result<Report, CommandError> {
+    let started_at = ends.clock.now();
+    let work = async |edges: &Edges| round(edges, &CATALOG, options, hints, on_record).await;
+    match until_signal(ends, work).await? {
         Some(report) => Ok(report),
         None => Err(interrupted(ends, started_at).await),
     }
@@ -94,7 +109,7 @@ async fn interrupted(ends: &Ends, started_at: Micros) -> CommandError {
     let note = async {
         let state = ends.destination.state().await.ok()?;
         let run = RunRecord {
-            run: state.last_run + 1,
+            run: state.next_run(),
             started_at,
             finished_at: ends.clock.now(),
             outcome: Exit::Interrupted.word().to_owned(),

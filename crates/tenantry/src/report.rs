@@ -130,6 +130,29 @@ pub(crate) fn summary(report: &Report) -> String {
     )
 }
 
+/// A round of following in one line: each table that it touched, with the rows inserted, updated and deleted.
+pub(crate) fn round_to_text(report: &Report) -> String {
+    let rows = |table: &TableRecord| {
+        let counts = [(table.inserted, '+'), (table.updated, '~'), (table.deleted, '-')];
+        let counts = counts.iter().filter(|(count, _)| *count > 0);
+        let counts: Vec<String> =
+            counts.map(|(count, sign)| format!("{sign}{}", text::count(*count))).collect();
+        let said = if counts.is_empty() { table.outcome.clone() } else { counts.join(" ") };
+        format!("{} {said}", table.table)
+    };
+    let tables: Vec<String> = report.touched().map(rows).collect();
+    let (requests, seconds) = (text::counted(report.requests, "request"), text::seconds(report.seconds));
+    format!("{} ({requests}, {seconds})", tables.join(", "))
+}
+
+/// The same as one object: as of a sync, with the tables that were touched alone.
+pub(crate) fn round_to_json(report: &Report, now: &str) -> Value {
+    let touched = Report { tables: report.touched().cloned().collect(), ..report.clone() };
+    let mut object = to_json(&touched);
+    object["at"] = now.into();
+    object
+}
+
 /// What needs a look: tables that are not up to date grouped by what they have in common, quarantined records, gaps.
 pub(crate) fn warnings(report: &Report) -> Vec<String> {
     let mut groups: Vec<(&str, &str, Vec<&str>)> = Vec::new();

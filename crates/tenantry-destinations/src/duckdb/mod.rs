@@ -27,12 +27,13 @@ use adbc_driver_manager::ManagedDatabase;
 use arrow_array::RecordBatch;
 use async_trait::async_trait;
 use tenantry_replication::catalog::{Catalog, Stream};
+use tenantry_replication::clock::Micros;
 use tenantry_replication::destination::{
     Batch, Capabilities, Commit, Compared, Destination, Key, LeftOut, Parking, Published, TableSummary,
     other_tenant,
 };
 use tenantry_replication::error::{DestinationError, DestinationErrorKind, DestinationResult};
-use tenantry_replication::state::{RunRecord, State};
+use tenantry_replication::state::{Checkpoint, RunRecord, State};
 
 use self::connection::{Attempt, Connection, Place};
 use self::stage::Stage;
@@ -255,6 +256,15 @@ impl Destination for DuckDb {
                 writer.transaction(|writer| park::forget(writer, stream))?;
             }
             Ok(())
+        })
+        .await
+    }
+
+    async fn keep(&self, name: &str, checkpoint: &Checkpoint, run: u64, at: Micros) -> DestinationResult<()> {
+        let (name, checkpoint) = (name.to_owned(), checkpoint.clone());
+        self.on(format!("keep the checkpoint of the {name}"), move |shared| {
+            let mut writer = shared.writer()?;
+            writer.transaction(|writer| state::write_checkpoint(writer, &name, &checkpoint, run, at))
         })
         .await
     }

@@ -269,7 +269,7 @@ pub(super) fn write(
     quarantined: Option<&Place>,
 ) -> Attempt<()> {
     if let Some((name, checkpoint)) = &commit.checkpoint {
-        write_checkpoint(connection, commit, name, checkpoint)?;
+        write_checkpoint(connection, name, checkpoint, commit.run, commit.synced_at)?;
     }
     if !commit.gaps.is_empty() {
         let gaps = &commit.gaps;
@@ -287,11 +287,13 @@ pub(super) fn write(
     park::forget(connection, commit.stream)
 }
 
-fn write_checkpoint(
+/// Writes one checkpoint in place of an older one.
+pub(super) fn write_checkpoint(
     connection: &mut Connection,
-    commit: &Commit,
     name: &str,
     checkpoint: &Checkpoint,
+    run: u64,
+    synced_at: i64,
 ) -> Attempt<()> {
     let json = serde_json::to_string(checkpoint).map_err(|error| {
         Failure::new(DestinationErrorKind::Failed, format!("the checkpoint cannot be written: {error}"))
@@ -301,7 +303,7 @@ fn write_checkpoint(
     connection.run_with(&format!("DELETE FROM {table} WHERE stream = ?"), vec![stream()])?;
     connection.run_with(
         &format!("INSERT INTO {table} (stream, checkpoint, run, updated_at) VALUES (?, ?, ?, ?)"),
-        vec![stream(), texts([json.as_str()].into_iter()), repeated(commit.run, 1), at(commit.synced_at, 1)],
+        vec![stream(), texts([json.as_str()].into_iter()), repeated(run, 1), at(synced_at, 1)],
     )?;
     Ok(())
 }

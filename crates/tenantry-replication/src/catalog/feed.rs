@@ -1,4 +1,4 @@
-//! What log events tell of changes: which streams, and which of their records, to look at again.
+//! What the events of a log, or of a feed of changes, tell: which streams, and which of their records, to look at again.
 //!
 //! Data types only; the rules of Auth0 are in `auth0/feed.rs`. A rule never says what a record looks like now, only that it must be asked for.
 
@@ -21,6 +21,8 @@ pub struct Feed {
     pub unrelated: &'static [&'static str],
     /// What other types of events mean.
     pub events: &'static [EventRule],
+    /// What events of the feed of changes mean, which are told as they happen.
+    pub heard: &'static [EventRule],
     /// Streams that change without an event: they are read in full at an interval of their own.
     pub untold: &'static [&'static str],
     /// What follows from a record's end in other streams, without an event of its own.
@@ -40,6 +42,7 @@ impl Feed {
         writes: &[],
         unrelated: &[],
         events: &[],
+        heard: &[],
         untold: &[],
         cascades: &[],
         timed: &[],
@@ -71,6 +74,8 @@ pub struct EventRule {
 pub enum Effect {
     /// One record of this stream: changed, or gone.
     Record(&'static str, Key),
+    /// One record of this stream: changed or new, and there still. Its own time of change tells of it as well.
+    Renewed(&'static str, Key),
     /// The children that a fan-out stream reads for one parent record.
     Children(&'static str, Key),
     /// The whole list of this stream.

@@ -104,6 +104,7 @@ macro_rules! destination_conformance {
             many_rows_survive
             a_slice_of_a_batch_is_taken_as_the_slice
             checkpoint_and_rows_come_together_and_stay
+            a_checkpoint_of_its_own_is_kept_and_replaced
             runs_are_remembered
             another_tenant_is_refused
             quarantined_records_and_gaps_are_kept

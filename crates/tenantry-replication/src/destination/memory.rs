@@ -270,6 +270,19 @@ impl Destination for MemoryDestination {
         Ok(())
     }
 
+    async fn keep(
+        &self,
+        name: &str,
+        checkpoint: &Checkpoint,
+        run: u64,
+        _at: Micros,
+    ) -> DestinationResult<()> {
+        let kept = &mut self.held().kept;
+        kept.checkpoints.insert(name.to_owned(), checkpoint.clone());
+        kept.checkpoint_runs.insert(name.to_owned(), run);
+        Ok(())
+    }
+
     async fn record(&self, run: &RunRecord) -> DestinationResult<()> {
         self.held().kept.runs.insert(run.run, run.clone());
         Ok(())

@@ -82,6 +82,9 @@ pub trait Destination: Send + Sync {
     /// Forgets what was staged and what is parked for the stream. May be repeated.
     async fn discard(&self, stream: &'static Stream) -> DestinationResult<()>;
 
+    /// Keeps a checkpoint that stands for no stream's rows alone, as of a run and its time. Comes after the rows that it stands for.
+    async fn keep(&self, name: &str, checkpoint: &Checkpoint, run: u64, at: Micros) -> DestinationResult<()>;
+
     /// Keeps the record of a finished run.
     async fn record(&self, run: &RunRecord) -> DestinationResult<()>;
 

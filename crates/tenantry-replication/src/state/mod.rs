@@ -21,6 +21,13 @@ pub struct State {
     pub last_run: u64,
 }
 
+impl State {
+    /// Number of the next run: higher than that of any run that left something, on record or not.
+    pub fn next_run(&self) -> u64 {
+        self.checkpoint_runs.values().copied().fold(self.last_run, u64::max) + 1
+    }
+}
+
 /// How far a stream got. Kept as JSON text, so that a later version can add fields.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]

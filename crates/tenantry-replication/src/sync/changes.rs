@@ -64,6 +64,29 @@ impl Changes {
         }
     }
 
+    /// Takes in an event of the feed of changes; into `renewed`, by stream, records that it tells to have changed and to be there still. False
+    /// where no rule knows it.
+    pub(super) fn hear(
+        &mut self,
+        catalog: &Catalog,
+        event: Json<'_>,
+        renewed: &mut BTreeMap<&'static str, BTreeSet<String>>,
+    ) -> bool {
+        let Some(kind) = event.get(catalog.feed.kind).and_then(Json::text) else { return false };
+        let rules = catalog.feed.heard.iter().filter(|rule| rule.kinds.contains(&&*kind));
+        let effects: Vec<Effect> = rules.flat_map(|rule| rule.effects).copied().collect();
+        for effect in &effects {
+            match *effect {
+                Effect::Renewed(stream, key) => match read(key, event, &[]) {
+                    Some(key) => drop(renewed.entry(stream).or_default().insert(key)),
+                    None => self.effects(catalog, &[*effect], event, &[]),
+                },
+                _ => self.effects(catalog, &[*effect], event, &[]),
+            }
+        }
+        !effects.is_empty()
+    }
+
     /// Ids of the events of a page that happened before `since`. One that does not say when is none of them.
     pub(super) fn before(catalog: &Catalog, page: &Page, id: &str, since: Micros) -> BTreeSet<String> {
         let is_before = |event: &Json<'_>| {
@@ -121,7 +144,7 @@ impl Changes {
         for effect in effects {
             match *effect {
                 Effect::Anything(stream) => self.told(stream).anything = true,
-                Effect::Record(stream, key) => match read(key, event, path) {
+                Effect::Record(stream, key) | Effect::Renewed(stream, key) => match read(key, event, path) {
                     Some(key) => drop(self.told(stream).records.insert(key)),
                     None => self.told(stream).anything = true,
                 },
@@ -305,6 +328,39 @@ mod tests {
         check(&[deleted("gone", "auth0")], "users: anything");
     }
 
+    /// What an event of the feed tells: streams and keys, and which of them are said to be there still.
+    fn heard(kind: &str, object: &Value) -> String {
+        let event = serde_json::to_vec(&json!({ "type": kind, "data": { "object": object } })).unwrap();
+        let (mut changes, mut renewed) = (Changes::default(), BTreeMap::new());
+        let known = changes.hear(&CATALOG, Json::document(&event).unwrap(), &mut renewed);
+        assert_eq!(known, !(changes.streams.is_empty() && renewed.is_empty()));
+        let told = changes.streams.iter().map(|(stream, told)| {
+            let keys: Vec<&str> = told.records.iter().chain(&told.parents).map(String::as_str).collect();
+            format!("{stream} {}{}", if told.anything { "anything" } else { "" }, keys.join(" "))
+        });
+        let renewed =
+            renewed.iter().map(|(stream, keys)| format!("{stream} is there: {}", keys.first().unwrap()));
+        told.chain(renewed).collect::<Vec<_>>().join("; ")
+    }
+
+    #[test]
+    fn events_of_the_feed_name_people_organizations_and_connections() {
+        let user = json!({ "user_id": "auth0|1", "email": "someone@example.com" });
+        assert_eq!(heard("user.created", &user), "users is there: auth0|1");
+        assert_eq!(heard("user.updated", &user), "users is there: auth0|1");
+        assert_eq!(heard("user.deleted", &user), "users auth0|1");
+        assert_eq!(heard("user.updated", &json!({})), "users anything");
+        assert_eq!(heard("organization.deleted", &json!({ "id": "org_1" })), "organizations org_1");
+        let member = json!({ "organization": { "id": "org_1" }, "user": { "user_id": "auth0|1" } });
+        assert_eq!(heard("organization.member.added", &member), "organization_members org_1");
+        let connection = json!({ "id": "con_1" });
+        assert_eq!(heard("connection.created", &connection), "connection_clients con_1; connections con_1");
+        assert_eq!(heard("connection.deleted", &connection), "connections con_1");
+        for untold in ["group.created", "organization.member.role.assigned", "user.vanished"] {
+            assert_eq!(heard(untold, &member), "");
+        }
+    }
+
     #[test]
     fn linked_accounts_name_both_users() {
         let mut link = write("post", "/api/v2/users/auth0%7C1/identities");
@@ -320,13 +376,16 @@ mod tests {
             .iter()
             .map(|write| write.effects)
             .chain(feed.events.iter().map(|rule| rule.effects))
+            .chain(feed.heard.iter().map(|rule| rule.effects))
             .flatten();
         for effect in effects {
-            let (Effect::Record(stream, _) | Effect::Children(stream, _) | Effect::Anything(stream)) =
-                *effect;
+            let (Effect::Record(stream, _)
+            | Effect::Renewed(stream, _)
+            | Effect::Children(stream, _)
+            | Effect::Anything(stream)) = *effect;
             let stream = CATALOG.stream(stream).unwrap();
             match effect {
-                Effect::Record(..) => {
+                Effect::Record(..) | Effect::Renewed(..) => {
                     assert!(stream.endpoint.as_ref().unwrap().record_path.is_some(), "{}", stream.name);
                 }
                 Effect::Children(..) => assert!(stream.parent.is_some(), "{}", stream.name),

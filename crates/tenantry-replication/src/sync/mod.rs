@@ -8,6 +8,7 @@ mod cascades;
 mod changes;
 mod collect;
 mod drift;
+mod follow;
 mod parents;
 mod parking;
 mod plan;
@@ -22,6 +23,7 @@ use std::time::Duration;
 use futures::StreamExt as _;
 use futures::stream;
 
+pub use follow::{Follower, Hints, News, round};
 pub use report::{Outcome, Report};
 pub use verify::{Depth, KEYS_MAX, Verification, Verified, verify};
 
@@ -138,6 +140,18 @@ struct Run {
 
 /// Brings the selected tables up to date with the tenant: connect, prepare, plan, replicate each stream, record the run.
 pub async fn sync(edges: &Edges, catalog: &'static Catalog, options: &Options) -> Result<Report, SyncError> {
+    let (report, record) = once(edges, catalog, options, None).await?;
+    edges.destination.record(&record).await?;
+    Ok(report)
+}
+
+/// One run but for its record; as a round of a [`Follower`] where there are hints.
+async fn once(
+    edges: &Edges,
+    catalog: &'static Catalog,
+    options: &Options,
+    hints: Option<&Hints>,
+) -> Result<(Report, RunRecord), SyncError> {
     let begun = edges.clock.monotonic();
     edges.source.begin();
     let access = edges.source.connect().await?;
@@ -149,7 +163,7 @@ pub async fn sync(edges: &Edges, catalog: &'static Catalog, options: &Options) -
     let mut run = Run {
         edges: edges.clone(),
         catalog,
-        number: state.last_run + 1,
+        number: state.next_run(),
         started_at,
         tenant_time: started_at + access.clock_ahead_seconds.unwrap_or(0) * MICROS_PER_SECOND,
         parents: Parents::of(&tasks),
@@ -159,7 +173,7 @@ pub async fn sync(edges: &Edges, catalog: &'static Catalog, options: &Options) -
         ended: Mutex::default(),
     };
     plan::take_up(catalog, options, &mut tasks, &state, run.tenant_time);
-    let mut reports = run.follow_log(options, &mut tasks, &state).await?;
+    let mut reports = run.follow_log(options, &mut tasks, &state, hints).await?;
 
     // Parents come before their fan-outs in the catalog, and streams begin in that order: a fan-out that waits never keeps its parent out.
     let at_once = options.streams_at_once.max(1);
@@ -173,8 +187,8 @@ pub async fn sync(edges: &Edges, catalog: &'static Catalog, options: &Options) -
 
     let seconds = edges.clock.monotonic().saturating_sub(begun).as_secs_f64();
     let report = Report::new(run.number, reports, edges.source.requests(), seconds);
-    edges.destination.record(&run.record(&report)).await?;
-    Ok(report)
+    let record = run.record(&report);
+    Ok((report, record))
 }
 
 impl Run {
@@ -184,6 +198,7 @@ impl Run {
         options: &Options,
         tasks: &mut Vec<Task>,
         state: &State,
+        hints: Option<&Hints>,
     ) -> DestinationResult<Vec<StreamReport>> {
         let Some((since, known_are_applied)) = plan::told_since(self.catalog, tasks, state) else {
             return Ok(Vec::new());
@@ -201,8 +216,17 @@ impl Run {
         // A hole in the log, or a log that could not be read, tells nothing of what it hides.
         if report.outcome == Outcome::Done && report.gaps == 0 {
             self.follows_log = true;
+            collector.changes.extend(hints.map(Hints::told).unwrap_or_default());
             plan::narrow(self.catalog, options, tasks, &collector.changes, self.tenant_time);
             self.told = Some(collector.changes);
+        } else if hints.is_some() && report.outcome != Outcome::Done {
+            // The next round comes soon: no reason to read everything for want of the log.
+            let message = Some("left to the next round: the log could not be read".to_owned());
+            tasks.retain(|task| matches!(task.action, Action::Read));
+            let left = |task: &mut Task| {
+                task.action = Action::Leave { outcome: Outcome::Failed, message: message.clone() };
+            };
+            tasks.iter_mut().for_each(left);
         }
         Ok(vec![report])
     }

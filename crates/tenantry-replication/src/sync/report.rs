@@ -73,6 +73,17 @@ impl Report {
         self.tables.iter().any(|table| table.outcome == Outcome::Stopped.word())
     }
 
+    /// Whether a later run may find something that this one was to find: a table failed, or the allowance was used up.
+    pub fn is_unfinished(&self) -> bool {
+        let unfinished = [Outcome::Failed.word(), Outcome::Stopped.word()];
+        self.tables.iter().any(|table| unfinished.contains(&table.outcome.as_str()))
+    }
+
+    /// Tables that the run changed, or could not bring up to date.
+    pub fn touched(&self) -> impl Iterator<Item = &TableRecord> {
+        self.tables.iter().filter(|table| did_something(table))
+    }
+
     /// The run's outcome in one word: `done`, `stopped` when its allowance was used up, or `incomplete` when a table was skipped or failed.
     pub fn outcome_word(&self) -> &'static str {
         if self.all_done() {
@@ -83,6 +94,13 @@ impl Report {
             "incomplete"
         }
     }
+}
+
+/// Whether a table was changed, or is not up to date.
+pub(super) fn did_something(table: &TableRecord) -> bool {
+    let changed =
+        [table.inserted, table.updated, table.deleted, table.quarantined].iter().any(|count| *count > 0);
+    changed || ![Outcome::Done.word(), Outcome::Frozen.word()].contains(&table.outcome.as_str())
 }
 
 /// What happened to one stream.

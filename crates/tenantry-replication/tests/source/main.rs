@@ -8,6 +8,7 @@
 mod budget;
 mod faults;
 mod feed;
+mod follow;
 mod lists;
 mod log;
 mod network;

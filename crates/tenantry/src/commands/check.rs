@@ -11,6 +11,7 @@ use tenantry_destinations::Access;
 use tenantry_replication::catalog::CATALOG;
 use tenantry_replication::clock::Clock as _;
 use tenantry_replication::source;
+use tenantry_replication::source::auth0::EVENTS_SCOPE;
 
 use crate::cli::DestinationArgs;
 use crate::clock::SystemClock;
@@ -128,7 +129,7 @@ fn no_answer(domain: &str) -> CommandError {
     CommandError::new(Exit::Incomplete, error).hint("check the network and AUTH0_DOMAIN")
 }
 
-/// A line for each scope that a table needs, and one for those that none needs.
+/// A line for each scope that a table needs, one for that of the feed, and one for those that nothing needs.
 fn scopes(access: &source::Access, client_id: Option<&str>) -> Vec<Finding> {
     let Some(granted) = &access.scopes else {
         return vec![Finding::new(
@@ -158,8 +159,19 @@ fn scopes(access: &source::Access, client_id: Option<&str>) -> Vec<Finding> {
             }
         });
     }
-    let spare: Vec<&str> =
-        granted.iter().map(String::as_str).filter(|scope| !needed.contains(scope)).collect();
+    let text = if granted.iter().any(|scope| scope == EVENTS_SCOPE) {
+        format!("{EVENTS_SCOPE}: events for `tenantry sync --follow`")
+    } else {
+        format!(
+            "{EVENTS_SCOPE} is not granted; it is optional: without it `tenantry sync --follow` goes by the log alone"
+        )
+    };
+    findings.push(Finding::new(Verdict::Fine, "scope", text));
+    let spare: Vec<&str> = granted
+        .iter()
+        .map(String::as_str)
+        .filter(|scope| !needed.contains(scope) && *scope != EVENTS_SCOPE)
+        .collect();
     if !spare.is_empty() {
         let text = format!("{} that no table needs, such as {}", count_scopes(spare.len()), spare[0]);
         let advice =
@@ -271,7 +283,21 @@ mod tests {
     fn every_needed_scope_gets_a_line() {
         let findings = scopes(&granted(&needed()), None);
         assert!(findings.iter().all(|finding| finding.verdict == Verdict::Fine), "{findings:?}");
-        assert_eq!(findings.len(), needed().into_iter().collect::<BTreeSet<_>>().len());
+        assert_eq!(findings.len(), needed().into_iter().collect::<BTreeSet<_>>().len() + 1);
+    }
+
+    #[test]
+    fn the_scope_of_the_feed_is_optional_and_never_spare() {
+        let of_feed = |scopes: &[&str]| {
+            let findings = self::scopes(&granted(scopes), None);
+            assert_eq!(worst(&findings), Exit::Done);
+            assert!(findings.iter().all(|finding| finding.verdict == Verdict::Fine), "{findings:?}");
+            findings.iter().find(|finding| finding.text.starts_with(EVENTS_SCOPE)).unwrap().text.clone()
+        };
+        let mut scopes = needed();
+        assert!(of_feed(&scopes).contains("optional"));
+        scopes.push(EVENTS_SCOPE);
+        assert!(!of_feed(&scopes).contains("optional"));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 pub(crate) mod check;
 pub(crate) mod config;
 pub(crate) mod demo;
+mod follow;
 pub(crate) mod reference;
 pub(crate) mod resync;
 pub(crate) mod run;

@@ -80,7 +80,7 @@ pub(crate) async fn run(args: &RunArgs) -> CommandResult {
 }
 
 /// Becomes true once a signal has come, whether during a sync or between two.
-fn asked_to_stop() -> Result<watch::Receiver<bool>, CommandError> {
+pub(super) fn asked_to_stop() -> Result<watch::Receiver<bool>, CommandError> {
     let (tell, asked) = watch::channel(false);
     let signals = Signals::listen()?;
     tokio::spawn(async move {

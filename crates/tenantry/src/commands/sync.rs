@@ -7,6 +7,7 @@ use tenantry_destinations::Access;
 use tenantry_replication::catalog::CATALOG;
 use tenantry_replication::sync::{Options, Report};
 
+use super::follow::Following;
 use crate::cli::{DestinationArgs, SelectionArgs};
 use crate::clock::SystemClock;
 use crate::config::{Config, minutes_above_zero, settings};
@@ -22,7 +23,7 @@ use crate::{report, selection, terminal};
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  tenantry sync\n  tenantry sync --select 'client*' tag:security --exclude 'action*'\n  \
-    tenantry sync --full --destination duckdb:/var/lib/tenantry/acme.duckdb"
+    tenantry sync --full --destination duckdb:/var/lib/tenantry/acme.duckdb\n  tenantry sync --follow"
 )]
 pub(crate) struct SyncArgs {
     #[command(flatten)]
@@ -32,13 +33,16 @@ pub(crate) struct SyncArgs {
     /// Read everything again, as if no run had been before; nothing is dropped
     #[arg(long)]
     full: bool,
+    /// Go on after that, round after round, as the tenant tells of changes and by its log; ends with a signal, exit code 130
+    #[arg(long, conflicts_with_all = ["max_requests", "max_minutes"])]
+    follow: bool,
     /// Stop cleanly before request N+1, with exit code 4; a later run goes on from there
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     max_requests: Option<u64>,
     /// Stop cleanly after so many minutes, with exit code 4; a later run goes on from there
     #[arg(long, value_name = "MINUTES", value_parser = minutes)]
     max_minutes: Option<f64>,
-    /// Print one JSON object instead of a table
+    /// Print one JSON object instead of a table; with --follow, one on one line for each round that changed something
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -49,6 +53,14 @@ pub(crate) async fn run(args: &SyncArgs) -> CommandResult {
     let allowance = config.allowance(args.max_requests, args.max_minutes)?;
     let tenant = wiring::tenant_within(&config, Arc::clone(&clock) as _, allowance)?;
     let options = options(&config, &tenant, &args.selection, args.full)?;
+    if args.follow {
+        let url = config.destination(args.destination.destination.as_deref())?;
+        if tenant.client_id.is_none() {
+            tenant.connect().await?;
+        }
+        let (config, tenant, url, json) = (&config, &tenant, url.as_str(), args.json);
+        return Following { config, url, tenant, clock, options, json }.run().await;
+    }
     bring_up_to_date(&config, &tenant, clock, &options, &args.destination, args.json).await
 }
 

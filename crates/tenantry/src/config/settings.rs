@@ -227,6 +227,14 @@ pub(crate) const LOGS_EVERY: Setting = Setting {
     default: Some("1m"),
 };
 
+pub(crate) const FOLLOW_LOGS_EVERY: Setting = Setting {
+    variables: &["TENANTRY_FOLLOW_LOGS_EVERY"],
+    key: Some("follow.logs_every"),
+    kind: Kind::Text,
+    about: "how often `tenantry sync --follow` reads the log, where no event makes it do so sooner",
+    default: Some("10s"),
+};
+
 pub(crate) const USERS_EVERY: Setting = Setting {
     variables: &["TENANTRY_USERS_EVERY"],
     key: Some("run.users_every"),
@@ -279,6 +287,7 @@ pub(crate) const SETTINGS: &[&Setting] = &[
     &LOGS_EVERY,
     &USERS_EVERY,
     &OTHERS_EVERY,
+    &FOLLOW_LOGS_EVERY,
     &CONFIG,
 ];
 

@@ -100,6 +100,12 @@ impl World {
         self.runtime.block_on(tables::query(&self.destination(), sql))
     }
 
+    /// The same where another process may have the destination open just now: `None` while it has.
+    pub(crate) fn try_query(&self, sql: &str) -> Option<Vec<Value>> {
+        let (code, rows, _) = self.run(&["sql", sql, "--format", "json"]);
+        (code == 0).then(|| rows.as_array().cloned().unwrap_or_default())
+    }
+
     /// Runs the command: exit code, what it printed as JSON, its messages.
     pub(crate) fn run(&self, arguments: &[&str]) -> (i32, Value, String) {
         let output = self.command(arguments).output().unwrap();

@@ -6,11 +6,14 @@
 
 use crate::catalog::feed::{Cascade, Effect, EventRule, Feed, Key, Timed, Write};
 
-use Effect::{Anything, Children, Record};
+use Effect::{Anything, Children, Record, Renewed};
 use Key::{Field, Pair, Path, PathPair, Words};
 
 /// Member of a created record in an event.
 const CREATED_ID: Key = Field("/details/response/body/id");
+
+/// The id of the record that an event of the Events feed is about.
+const HEARD_ID: Key = Field("/data/object/id");
 
 /// The rules.
 pub(super) const FEED: Feed = Feed {
@@ -128,6 +131,27 @@ pub(super) const FEED: Feed = Feed {
             kinds: &["organization_member_added", "si"],
             effects: &[Children("organization_members", Field("/organization_id"))],
         },
+    ],
+    heard: &[
+        EventRule {
+            kinds: &["user.created", "user.updated"],
+            effects: &[Renewed("users", Field("/data/object/user_id"))],
+        },
+        EventRule { kinds: &["user.deleted"], effects: &[Record("users", Field("/data/object/user_id"))] },
+        EventRule {
+            kinds: &["organization.created", "organization.updated", "organization.deleted"],
+            effects: &[Record("organizations", HEARD_ID)],
+        },
+        EventRule {
+            kinds: &["organization.member.added", "organization.member.deleted"],
+            effects: &[Children("organization_members", Field("/data/object/organization/id"))],
+        },
+        EventRule {
+            kinds: &["connection.created", "connection.updated"],
+            effects: &[Record("connections", HEARD_ID), Children("connection_clients", HEARD_ID)],
+        },
+        // Its users end with it; the log has that.
+        EventRule { kinds: &["connection.deleted"], effects: &[Record("connections", HEARD_ID)] },
     ],
     untold: &["grants"],
     cascades: &[

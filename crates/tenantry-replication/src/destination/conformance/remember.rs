@@ -34,6 +34,18 @@ pub async fn checkpoint_and_rows_come_together_and_stay(subject: &dyn Subject) {
     assert_eq!(scene.rows(events().root()).await.len(), 1);
 }
 
+pub async fn a_checkpoint_of_its_own_is_kept_and_replaced(subject: &dyn Subject) {
+    let scene = Scene::new(subject).await;
+    let events = |offset: &str| Checkpoint::Events { offset: offset.to_owned() };
+    for (offset, run) in [("a", 3), ("it's \"b\"", 4)] {
+        scene.destination.keep("the feed", &events(offset), run, 10).await.unwrap();
+    }
+    let scene = scene.reopened().await;
+    let state = scene.destination.state().await.unwrap();
+    assert_eq!(state.checkpoints, [("the feed".to_owned(), events("it's \"b\""))].into());
+    assert_eq!((state.checkpoint_runs["the feed"], state.last_run, state.next_run()), (4, 0, 5));
+}
+
 fn run(number: u64, outcome: &str, message: Option<&str>) -> RunRecord {
     let table = TableRecord {
         table: "thing".to_owned(),

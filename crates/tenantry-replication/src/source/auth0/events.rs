@@ -21,6 +21,8 @@ use crate::error::{Retry, SourceError, SourceErrorKind, SourceResult, retry};
 use crate::json::Json;
 use crate::state::Checkpoint;
 
+/// Scope that the feed needs.
+pub const EVENTS_SCOPE: &str = "read:events";
 /// Path of the feed.
 const PATH: &str = "/events";
 /// What is being done, in errors.

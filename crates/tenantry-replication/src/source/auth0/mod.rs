@@ -4,7 +4,8 @@
 //! - [`transport`](Transport): the port to the network, and [`Https`], the real one;
 //! - `client`: one request until it has an answer (`token`, `assertion`, `budget`, `allowance`, `failure`);
 //! - `paging`: from an answer to the next request, pure;
-//! - `list`, `export` with `download`, `search`, `logs`, `daily`: the kinds of reads.
+//! - `list`, `export` with `download`, `search`, `logs`, `daily`: the kinds of reads;
+//! - `events` with `sse`: the feed of changes.
 //!
 //! Only this folder knows HTTP. It writes nothing to a tenant: an export job and a token are all that it asks to be made.
 
@@ -35,6 +36,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+pub use events::EVENTS_SCOPE;
 pub use https::Https;
 pub use settings::{Algorithm, Credentials, IN_FLIGHT, LEAVE, LEAVE_MAX, Secret, Settings};
 pub use transport::{Body, Headers, HttpRequest, HttpResponse, Method, Patience, Transport, TransportError};
