@@ -295,6 +295,20 @@ mod tests {
     }
 
     #[test]
+    fn a_round_names_the_tables_that_it_touched_and_no_others() {
+        let quiet = TableRecord { inserted: 0, updated: 0, deleted: 0, ..record("q", Outcome::Done, None) };
+        let failed =
+            TableRecord { table: "f".into(), outcome: Outcome::Failed.word().into(), ..quiet.clone() };
+        let report = report(vec![record("a", Outcome::Done, None), quiet, failed]);
+        assert_eq!(round_to_text(&report), "a +1,200 ~2 -1, f failed (12 requests, 1.2 s)");
+        let json = round_to_json(&report, "2026-11-02T08:00:00Z");
+        assert_eq!((&json["at"], &json["outcome"]), (&json!("2026-11-02T08:00:00Z"), &json!("incomplete")));
+        let tables: Vec<&str> =
+            json["tables"].as_array().unwrap().iter().filter_map(|one| one["table"].as_str()).collect();
+        assert_eq!(tables, ["a", "f"]);
+    }
+
+    #[test]
     fn tables_with_one_reason_are_warned_of_once() {
         let lacks = Some("the token lacks `read:b`");
         let mut tables = vec![record("b", Outcome::Skipped, lacks), record("c", Outcome::Skipped, lacks)];

@@ -22,10 +22,15 @@ use crate::{report, terminal};
 
 /// Shortest time between two readings of the log.
 const LOG_EVERY_MIN: Duration = Duration::from_secs(1);
-/// Longest time to the next round while rounds fail.
+/// How long after a round that failed the next one begins, as when somebody reads the file; it doubles from failure to failure.
+const FAILING_WAIT_FIRST: Duration = Duration::from_secs(2);
+/// Longest such wait; also for tables that a round about everything could not bring up to date.
 const FAILING_WAIT_MAX: Duration = Duration::from_mins(5);
 /// Failed rounds after which the time to the next one no longer doubles.
 const DOUBLINGS_MAX: u32 = 10;
+/// A round is followed by a rest of so many times the time that it took, or until the log is due: most of the tenant's limits stay free
+/// for others however much there is to tell.
+const REST: u32 = 2;
 
 /// What following works with.
 pub(super) struct Following<'a> {
@@ -43,9 +48,11 @@ struct Rounds {
     others_every: Duration,
     /// When the log is to be read next.
     log_due: Duration,
+    /// Until when events make no round due.
+    rest_until: Duration,
     /// When everything that was selected is to be brought up to date next, and put on record.
     others_due: Duration,
-    /// Tables of all other rounds: those that the last such round brought up to date, but for figures that the log does not tell of.
+    /// Tables of all other rounds: those that the last such round brought up to date, but for daily figures.
     steady: BTreeSet<&'static str>,
     failed: u32,
 }
@@ -115,14 +122,10 @@ impl Following<'_> {
         rounds: &Rounds,
         asked_to_stop: &mut watch::Receiver<bool>,
     ) -> bool {
-        // After a failure the feed makes no round due sooner.
         let wait = async {
-            let left = rounds.log_due.saturating_sub(self.clock.monotonic());
-            if rounds.failed > 0 {
-                follower.during(self.clock.sleep(left)).await;
-            } else {
-                follower.wait(left).await;
-            }
+            let left = |until: Duration| until.saturating_sub(self.clock.monotonic());
+            follower.during(self.clock.sleep(left(rounds.rest_until))).await;
+            follower.wait(left(rounds.log_due)).await;
         };
         tokio::select! {
             _ = asked_to_stop.wait_for(|asked| *asked) => false,
@@ -183,6 +186,7 @@ impl Rounds {
             log_every: every(&settings::FOLLOW_LOGS_EVERY)?,
             others_every: every(&settings::OTHERS_EVERY)?,
             log_due: Duration::ZERO,
+            rest_until: Duration::ZERO,
             others_due: Duration::ZERO,
             steady: BTreeSet::new(),
             failed: 0,
@@ -196,29 +200,32 @@ impl Rounds {
 
     /// Notes a round that ended.
     fn note(&mut self, report: &Report, now: Duration, whole: bool) {
+        let is_done = |name: &str| {
+            report.tables.iter().any(|table| table.table == name && table.outcome == Outcome::Done.word())
+        };
+        let read_log = report.tables.iter().all(|table| !is_of_log(&table.table) || is_done(&table.table));
+        if !read_log || (report.is_unfinished() && !whole) {
+            self.note_failed(now);
+            return;
+        }
         if whole {
-            self.others_due = now + self.others_every;
-            let is_done = |name: &&str| {
-                report
-                    .tables
-                    .iter()
-                    .any(|table| table.table == **name && table.outcome == Outcome::Done.word())
-            };
+            let every = if report.is_unfinished() { FAILING_WAIT_MAX } else { self.others_every };
+            self.others_due = now + every.min(self.others_every);
             let streams = CATALOG.streams.iter().filter(|stream| stream.replication != Replication::Daily);
             let tables = streams.flat_map(|stream| stream.tables).map(|table| table.name);
-            self.steady = tables.filter(is_done).collect();
+            self.steady = tables.filter(|name| is_done(name)).collect();
         }
-        if report.is_unfinished() {
-            self.note_failed(now);
-        } else {
-            (self.failed, self.log_due) = (0, now + self.log_every);
-        }
+        self.failed = 0;
+        self.log_due = now + self.log_every;
+        let rest = Duration::try_from_secs_f64(report.seconds).unwrap_or_default() * REST;
+        self.rest_until = now + rest.min(self.log_every);
     }
 
     /// Notes a round that failed: each that follows another waits twice as long for the next.
     fn note_failed(&mut self, now: Duration) {
-        let longer = self.log_every.saturating_mul(1 << self.failed.min(DOUBLINGS_MAX));
-        self.log_due = now + longer.min(FAILING_WAIT_MAX.max(self.log_every));
+        let wait = FAILING_WAIT_FIRST.saturating_mul(1 << self.failed.min(DOUBLINGS_MAX));
+        self.log_due = now + wait.min(FAILING_WAIT_MAX);
+        self.rest_until = self.log_due;
         self.failed += 1;
     }
 }
@@ -252,5 +259,84 @@ fn tell(follower: &mut Follower) {
                 "the tenant no longer keeps some of its events: what they told is taken from its log",
             ),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tenantry_replication::state::TableRecord;
+
+    use super::*;
+
+    fn seconds(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    /// All tables as done, but for one; a round that took a second.
+    fn report(not_done: &str, outcome: Outcome) -> Report {
+        let table = |name: &str| TableRecord {
+            table: name.to_owned(),
+            outcome: if name == not_done { outcome } else { Outcome::Done }.word().to_owned(),
+            message: None,
+            inserted: 0,
+            updated: 0,
+            deleted: 0,
+            unchanged: 0,
+            drifted: 0,
+            quarantined: 0,
+            requests: 1,
+            seconds: 1.0,
+        };
+        let tables = CATALOG.tables().map(|one| table(one.name)).collect();
+        Report { run: 1, tables, requests: 1, gaps: 0, seconds: 1.0 }
+    }
+
+    fn rounds() -> Rounds {
+        Rounds::new(&Config::of(&[])).unwrap()
+    }
+
+    fn first_of(kind: Replication) -> &'static str {
+        CATALOG.streams.iter().find(|stream| stream.replication == kind).unwrap().root().name
+    }
+
+    #[test]
+    fn everything_is_due_hourly_and_what_changes_by_itself_is_part_of_every_round() {
+        let mut rounds = rounds();
+        assert!(rounds.is_whole(seconds(0)));
+        rounds.note(&report("", Outcome::Done), seconds(100), true);
+        assert_eq!((rounds.log_due, rounds.rest_until), (seconds(110), seconds(102)));
+        assert!(!rounds.is_whole(seconds(3_699)) && rounds.is_whole(seconds(3_700)));
+        assert!(!rounds.steady.contains(first_of(Replication::Daily)));
+        assert!(rounds.steady.contains(first_of(Replication::Export)));
+        assert!(rounds.steady.contains(first_of(Replication::Log)));
+    }
+
+    #[test]
+    fn a_table_that_fails_is_tried_again_beside_the_others_and_keeps_none_of_them_waiting() {
+        let users = first_of(Replication::Export);
+        let mut rounds = rounds();
+        rounds.note(&report(users, Outcome::Failed), seconds(100), true);
+        assert!(!rounds.steady.contains(users) && rounds.steady.contains(first_of(Replication::FullTable)));
+        assert_eq!((rounds.log_due, rounds.others_due), (seconds(110), seconds(400)));
+        rounds.note(&report(users, Outcome::Skipped), seconds(400), true);
+        assert_eq!(rounds.others_due, seconds(4_000));
+    }
+
+    #[test]
+    fn rounds_that_fail_are_tried_again_later_and_later() {
+        let mut rounds = rounds();
+        rounds.note(&report("", Outcome::Done), seconds(0), true);
+        let steady = rounds.steady.clone();
+        let mut waits = Vec::new();
+        for _ in 0..12 {
+            rounds.note(&report(first_of(Replication::Log), Outcome::Failed), seconds(0), true);
+            assert_eq!(rounds.rest_until, rounds.log_due, "no event makes one due sooner");
+            waits.push(rounds.log_due.as_secs());
+        }
+        assert_eq!(waits[..4], [2, 4, 8, 16]);
+        assert_eq!(waits.last(), Some(&300));
+        assert_eq!(rounds.steady, steady);
+        rounds.note(&report("", Outcome::Done), seconds(0), false);
+        assert_eq!((rounds.failed, rounds.log_due), (0, seconds(10)));
     }
 }
