@@ -79,6 +79,8 @@ pub enum DestinationErrorKind {
     Unavailable,
     /// Another process holds it.
     Locked,
+    /// Another process has the lease: it writes, or is about to.
+    Held,
     /// No space left, or a quota.
     Full,
     /// Tables there do not fit ours and cannot be widened to.

@@ -232,6 +232,9 @@ impl From<DestinationError> for CommandError {
             DestinationErrorKind::Locked => Some(
                 "close the other process that has it open (another run, or a database shell), then try again",
             ),
+            DestinationErrorKind::Held => {
+                Some("let the other process do the work, or stop it; then run the same command again")
+            }
             DestinationErrorKind::Full => {
                 Some("make room, then run the same command again: nothing was lost")
             }

@@ -11,16 +11,20 @@ use tenantry_replication::destination::Destination;
 use tenantry_replication::source::Source;
 use tenantry_replication::state::RunRecord;
 use tenantry_replication::sync::{
-    Depth, Edges, Event, Hints, Observer, Options, Report, SyncError, Verification, round, sync, verify,
+    Depth, Edges, Event, Hints, Observer, Options, Report, Verification, round, sync, verify,
 };
 
 use crate::error::{CommandError, Exit};
+use crate::lease::Keeper;
 use crate::signals::Signals;
 use crate::terminal;
 use crate::terminal::progress::Progress;
 
 /// How long a run that was told to stop may take to note that down.
 const FAREWELL: Duration = Duration::from_millis(1500);
+
+/// What is noted down of a run that could not begin, or not go on.
+const FAILED: &str = "failed";
 
 /// How long a run may say nothing before the first event.
 const SILENCE: Duration = Duration::from_secs(5);
@@ -41,28 +45,57 @@ impl Observer for Unwatched {
     fn event(&self, _: &Event) {}
 }
 
-/// Runs the engine until it is done or a signal comes.
-pub(crate) async fn replicate(ends: &Ends, options: &Options) -> Result<Report, CommandError> {
-    let started_at = ends.clock.now();
-    match until_signal(ends, async |edges| sync(edges, &CATALOG, options).await).await? {
-        Some(report) => Ok(report),
-        None => Err(interrupted(ends, started_at).await),
-    }
+/// Runs the engine until it is done or a signal comes. Nobody else writes to the destination meanwhile.
+pub(crate) async fn replicate(
+    ends: &Ends,
+    options: &Options,
+    keeper: &Keeper,
+) -> Result<Report, CommandError> {
+    under_lease(ends, keeper, async |edges| Ok(sync(edges, &CATALOG, options).await?)).await
 }
 
-/// Runs the engine for one round of following until it is done or a signal comes.
+/// The same for one round of following.
 pub(crate) async fn replicate_round(
     ends: &Ends,
     options: &Options,
+    keeper: &Keeper,
     hints: &Hints,
     on_record: bool,
 ) -> Result<Report, CommandError> {
+    let work = async |edges: &Edges| Ok(round(edges, &CATALOG, options, hints, on_record).await?);
+    under_lease(ends, keeper, work).await
+}
+
+/// Does work that writes, under the lease.
+async fn under_lease(
+    ends: &Ends,
+    keeper: &Keeper,
+    work: impl AsyncFnOnce(&Edges) -> Result<Report, CommandError>,
+) -> Result<Report, CommandError> {
     let started_at = ends.clock.now();
-    let work = async |edges: &Edges| round(edges, &CATALOG, options, hints, on_record).await;
-    match until_signal(ends, work).await? {
-        Some(report) => Ok(report),
-        None => Err(interrupted(ends, started_at).await),
+    let destination = ends.destination.as_ref();
+    let kept = async |edges: &Edges| {
+        keeper.take(destination).await?;
+        tokio::select! {
+            report = work(edges) => report,
+            Err(lost) = keeper.prolong(destination) => Err(lost),
+        }
+    };
+    let ended = match until_signal(ends, kept).await {
+        Ok(Some(report)) => Ok(report),
+        Ok(None) => return Err(interrupted(ends, started_at, keeper).await),
+        Err(error) => {
+            // Without the lease, what happened here is nobody's business there.
+            if keeper.has_lease() {
+                note(ends, started_at, FAILED).await;
+            }
+            Err(error)
+        }
+    };
+    if !keeper.stays() {
+        keeper.release(destination).await;
     }
+    ended
 }
 
 /// Compares the tables with the tenant until that is done or a signal comes.
@@ -71,14 +104,15 @@ pub(crate) async fn compare(
     options: &Options,
     depth: Depth,
 ) -> Result<Verification, CommandError> {
-    let found = until_signal(ends, async |edges| verify(edges, &CATALOG, options, depth).await).await?;
+    let work = async |edges: &Edges| Ok(verify(edges, &CATALOG, options, depth).await?);
+    let found = until_signal(ends, work).await?;
     found.ok_or_else(|| CommandError::new(Exit::Interrupted, "interrupted; nothing was changed"))
 }
 
 /// Does `work` with a progress display; `None` where a signal came first.
 async fn until_signal<T>(
     ends: &Ends,
-    work: impl AsyncFnOnce(&Edges) -> Result<T, SyncError>,
+    work: impl AsyncFnOnce(&Edges) -> Result<T, CommandError>,
 ) -> Result<Option<T>, CommandError> {
     let signals = Signals::listen()?;
     let progress = Arc::new(Progress::new(Arc::clone(&ends.clock), terminal::can_redraw()));
@@ -101,25 +135,33 @@ async fn until_signal<T>(
         () = say_if_slow => None,
     };
     progress.clear();
-    Ok(outcome.transpose()?)
+    outcome.transpose()
 }
 
-/// What was published stays, with its checkpoints; what was staged is forgotten. Notes the run down if that is quickly done.
-async fn interrupted(ends: &Ends, started_at: Micros) -> CommandError {
-    let note = async {
-        let state = ends.destination.state().await.ok()?;
+/// Notes down a run that came to no report, as far as the destination takes it.
+async fn note(ends: &Ends, started_at: Micros, outcome: &str) {
+    if let Ok(state) = ends.destination.state().await {
         let run = RunRecord {
             run: state.next_run(),
             started_at,
             finished_at: ends.clock.now(),
-            outcome: Exit::Interrupted.word().to_owned(),
+            outcome: outcome.to_owned(),
             requests: ends.source.requests(),
             tables: Vec::new(),
         };
-        ends.destination.record(&run).await.ok()
+        // Where it does not, the error that ended the run says more.
+        drop(ends.destination.record(&run).await);
+    }
+}
+
+/// What was published stays, with its checkpoints; what was staged is forgotten. Notes the run down if that is quickly done.
+async fn interrupted(ends: &Ends, started_at: Micros, keeper: &Keeper) -> CommandError {
+    let farewell = async {
+        note(ends, started_at, Exit::Interrupted.word()).await;
+        keeper.release(ends.destination.as_ref()).await;
     };
     tokio::select! {
-        _ = note => {}
+        () = farewell => {}
         () = ends.clock.sleep(FAREWELL) => {}
     }
     CommandError::new(Exit::Interrupted, "interrupted; what was published stays")

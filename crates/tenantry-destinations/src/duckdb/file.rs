@@ -51,6 +51,7 @@ pub(super) fn open(path: &Path, options: Options) -> Attempt<Shared> {
         log: log_of(path),
         memory,
         names: Names { schema: options.schema, language: options.language },
+        fence: AtomicU64::new(0),
         stage: Mutex::new(Stage::new(Connection::open(&database)?)),
         writer: Mutex::new(writer),
         database,

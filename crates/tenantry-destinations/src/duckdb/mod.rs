@@ -7,6 +7,7 @@ mod compare;
 mod connection;
 mod driver;
 mod file;
+mod lease;
 mod merge;
 mod park;
 mod publish;
@@ -21,6 +22,7 @@ mod types;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use adbc_driver_manager::ManagedDatabase;
@@ -29,8 +31,8 @@ use async_trait::async_trait;
 use tenantry_replication::catalog::{Catalog, Stream};
 use tenantry_replication::clock::Micros;
 use tenantry_replication::destination::{
-    Batch, Capabilities, Commit, Compared, Destination, Key, LeftOut, Parking, Published, TableSummary,
-    other_tenant,
+    Batch, Capabilities, Claim, Commit, Compared, Destination, Key, Lease, LeftOut, Parking, Published,
+    TableSummary, other_tenant,
 };
 use tenantry_replication::error::{DestinationError, DestinationErrorKind, DestinationResult};
 use tenantry_replication::state::{Checkpoint, RunRecord, State};
@@ -55,6 +57,8 @@ struct Shared {
     /// DuckDB's write-ahead log.
     log: PathBuf,
     memory: file::Memory,
+    /// The lease that this object writes under; 0 for none.
+    fence: AtomicU64,
     stage: Mutex<Stage>,
     writer: Mutex<Connection>,
     database: ManagedDatabase,
@@ -123,6 +127,11 @@ impl Shared {
         locked(&self.stage)
     }
 
+    /// The lease that writes have to check.
+    fn fence(&self) -> Option<u64> {
+        Some(self.fence.load(Ordering::Relaxed)).filter(|token| *token > 0)
+    }
+
     fn writer(&self) -> Attempt<MutexGuard<'_, Connection>> {
         locked(&self.writer)
     }
@@ -161,6 +170,23 @@ impl Destination for DuckDb {
             })
             .await?;
         held.map_or(Ok(()), |held| Err(other_tenant(&held, tenant)))
+    }
+
+    async fn lease(&self) -> DestinationResult<Option<Lease>> {
+        self.on("read the lease", |shared| lease::read(&mut *shared.writer()?)).await
+    }
+
+    async fn hold(&self, claim: Claim) -> DestinationResult<Lease> {
+        self.on("take the lease", move |shared| lease::hold(&mut *shared.writer()?, &shared.names, claim))
+            .await
+    }
+
+    async fn release(&self, token: u64) -> DestinationResult<()> {
+        self.on("give the lease back", move |shared| lease::release(&mut *shared.writer()?, token)).await
+    }
+
+    fn fence(&self, token: Option<u64>) {
+        self.shared.fence.store(token.unwrap_or(0), Ordering::Relaxed);
     }
 
     async fn state(&self) -> DestinationResult<State> {
@@ -204,7 +230,8 @@ impl Destination for DuckDb {
         self.on(format!("publish stream {}", commit.stream.name), move |shared| {
             let staged = shared.stage()?.take(commit.stream)?;
             let mut writer = shared.writer()?;
-            let published = publish::publish(&mut writer, &shared.names, &shared.memory, &commit, staged)?;
+            let (names, memory, fence) = (&shared.names, &shared.memory, shared.fence());
+            let published = publish::publish(&mut writer, names, memory, &commit, staged, fence)?;
             file::checkpoint(&mut writer, &shared.log);
             Ok(published)
         })
@@ -225,7 +252,7 @@ impl Destination for DuckDb {
             // The stage is free again while the writer may be waited for.
             let unparked = if parking.rows { shared.stage()?.unparked(parking.stream)? } else { Vec::new() };
             let mut writer = shared.writer()?;
-            park::park(&mut writer, &parking, &unparked)?;
+            park::park(&mut writer, &parking, &unparked, shared.fence())?;
             file::checkpoint(&mut writer, &shared.log);
             drop(writer);
             shared.stage()?.note_parked(&unparked);
@@ -253,7 +280,10 @@ impl Destination for DuckDb {
             shared.stage()?.discard(stream)?;
             let mut writer = shared.writer()?;
             if park::is_prepared(&mut writer)? {
-                writer.transaction(|writer| park::forget(writer, stream))?;
+                writer.transaction(|writer| {
+                    lease::check(writer, shared.fence())?;
+                    park::forget(writer, stream)
+                })?;
             }
             Ok(())
         })
@@ -271,7 +301,8 @@ impl Destination for DuckDb {
 
     async fn record(&self, run: &RunRecord) -> DestinationResult<()> {
         let run = run.clone();
-        self.on("record the run", move |shared| state::record(&mut *shared.writer()?, &run)).await
+        self.on("record the run", move |shared| state::record(&mut *shared.writer()?, &run, shared.fence()))
+            .await
     }
 
     async fn summarize(&self, catalog: &'static Catalog) -> DestinationResult<Vec<TableSummary>> {

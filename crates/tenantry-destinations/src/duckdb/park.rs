@@ -14,7 +14,7 @@ use tenantry_replication::state::Parked;
 use super::connection::{Attempt, Connection, Failure, Place, literal, quoted};
 use super::stage::{Stage, Unparked, create, drop_table, staged_columns};
 use super::state::{self, STATE_SCHEMA, at, repeated, texts};
-use super::{DATABASE, STAGE};
+use super::{DATABASE, STAGE, lease};
 
 /// State table of the reads, and beginning of the names of those that hold their rows.
 const PARKED: &str = "parked";
@@ -24,8 +24,13 @@ fn rows_of(table: &Table) -> Place {
     state::place(&format!("{PARKED}_{}", table.name))
 }
 
-/// Keeps a read with the rows that it has staged and not parked yet.
-pub(super) fn park(connection: &mut Connection, parking: &Parking, unparked: &[Unparked]) -> Attempt<()> {
+/// Keeps a read with the rows that it has staged and not parked yet, under the lease `fence`.
+pub(super) fn park(
+    connection: &mut Connection,
+    parking: &Parking,
+    unparked: &[Unparked],
+    fence: Option<u64>,
+) -> Attempt<()> {
     let stream = parking.stream;
     let aside = Place::new(STAGE, "main", format!("quarantine#parked of {}", stream.name));
     let quarantined = !parking.quarantined.is_empty();
@@ -33,6 +38,7 @@ pub(super) fn park(connection: &mut Connection, parking: &Parking, unparked: &[U
         state::stage_quarantined(connection, &aside, &parking.quarantined, parking.run, parking.synced_at)?;
     }
     let parked = connection.transaction(|connection| {
+        lease::check(connection, fence)?;
         for table in stream.tables {
             let rows = unparked.iter().find(|rows| rows.table.name == table.name);
             keep_rows(connection, table, rows)?;

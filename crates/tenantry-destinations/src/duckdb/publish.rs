@@ -15,18 +15,19 @@ use super::file::Memory;
 use super::merge::Merge;
 use super::stage::{Staged, drop_table, stage_values};
 use super::summary::{key_text_columns, key_texts, text_of};
-use super::{Names, STAGE, state};
+use super::{Names, STAGE, lease, state};
 
-/// Publishes, and drops the staged tables whatever comes of it.
+/// Publishes under the lease `fence`, and drops the staged tables whatever comes of it.
 pub(super) fn publish(
     connection: &mut Connection,
     names: &Names,
     memory: &Memory,
     commit: &Commit,
     staged: Vec<Staged>,
+    fence: Option<u64>,
 ) -> Attempt<Published> {
     let publish = Publish { connection, names, memory, commit, staged, aside: Vec::new() };
-    publish.and_drop_staged(Publish::run)
+    publish.and_drop_staged(|publish| publish.run(fence))
 }
 
 /// Compares, and drops the staged tables whatever comes of it.
@@ -79,11 +80,12 @@ impl Publish<'_> {
         Ok(done)
     }
 
-    fn run(&mut self) -> Attempt<Published> {
+    fn run(&mut self, fence: Option<u64>) -> Attempt<Published> {
         let quarantined = self.stage_quarantined()?;
         let said = self.settle()?;
         let Self { names, memory, staged, commit, .. } = self;
         self.connection.transaction(|connection| {
+            lease::check(connection, fence)?;
             let mut published = Published::default();
             for merge in merges(names, memory, staged, commit, &said) {
                 published.tables.push((merge.table.name, merge.run(connection)?));

@@ -10,7 +10,7 @@ use tenantry_replication::catalog::{Catalog, Text};
 use tenantry_replication::error::DestinationErrorKind;
 
 use super::connection::{Attempt, Connection, Failure, Place, literal, quoted};
-use super::state::{STATE_SCHEMA, STATE_TABLES, note_layout};
+use super::state::{STATE_SCHEMA, STATE_TABLES, StateTable, exists, note_layout};
 use super::types::sql_type;
 use super::{DATABASE, Names};
 use crate::Language;
@@ -49,21 +49,36 @@ pub(super) fn prepare(connection: &mut Connection, catalog: &Catalog, names: &Na
         }
     }));
     connection.transaction(|connection| {
-        let found = Found::read(connection)?;
-        let conflicts: Vec<String> = wanted.iter().flat_map(|table| found.conflicts(table)).collect();
-        if !conflicts.is_empty() {
-            return Err(Failure::new(DestinationErrorKind::SchemaConflict, conflicts.join("; ")));
-        }
-        for schema in [STATE_SCHEMA, &names.schema] {
-            if !found.schemas.contains(&schema.to_lowercase()) {
-                connection.run(&format!("CREATE SCHEMA {}.{}", quoted(DATABASE), quoted(schema)))?;
-            }
-        }
-        for table in &wanted {
-            found.ensure(connection, table)?;
-        }
+        ensure(connection, &[STATE_SCHEMA, &names.schema], &wanted)?;
         note_layout(connection)
     })
+}
+
+/// Creates one of our own tables alone, where it is missing, in the caller's transaction.
+pub(super) fn ensure_state_table(connection: &mut Connection, names: &Names, table: &str) -> Attempt<()> {
+    match StateTable::of(table) {
+        Some(wanted) if !exists(connection, table)? => {
+            ensure(connection, &[STATE_SCHEMA], &[wanted.wanted(names.language)])
+        }
+        _ => Ok(()),
+    }
+}
+
+fn ensure(connection: &mut Connection, schemas: &[&str], wanted: &[Wanted]) -> Attempt<()> {
+    let found = Found::read(connection)?;
+    let conflicts: Vec<String> = wanted.iter().flat_map(|table| found.conflicts(table)).collect();
+    if !conflicts.is_empty() {
+        return Err(Failure::new(DestinationErrorKind::SchemaConflict, conflicts.join("; ")));
+    }
+    for schema in schemas {
+        if !found.schemas.contains(&schema.to_lowercase()) {
+            connection.run(&format!("CREATE SCHEMA {}.{}", quoted(DATABASE), quoted(schema)))?;
+        }
+    }
+    for table in wanted {
+        found.ensure(connection, table)?;
+    }
+    Ok(())
 }
 
 /// A description in the chosen language.

@@ -13,7 +13,7 @@ use tenantry_replication::state::{Checkpoint, Quarantine, RunRecord, State};
 
 use super::connection::{Attempt, Connection, Failure, Place};
 use super::schema::{Wanted, WantedColumn, say};
-use super::{DATABASE, park};
+use super::{DATABASE, lease, park};
 use crate::Language;
 
 /// Schema of the state tables.
@@ -70,6 +70,31 @@ pub(super) const STATE_TABLES: &[StateTable] = &[
             ("parked", "VARCHAR", text("Where the read goes on, as JSON.", "再開位置 (JSON)")),
             RUN,
             ("updated_at", "TIMESTAMP", text("Sync time of the run that wrote it (UTC).", "更新日時 (UTC)")),
+        ],
+    },
+    StateTable {
+        name: lease::LEASE,
+        about: text(
+            "Which process may write to these tables, and until when.",
+            "書き込み中のプロセスとその期限",
+        ),
+        columns: &[
+            ("token", "BIGINT", text("Number of the lease; grows with each.", "リース番号 (増加のみ)")),
+            (
+                "holder",
+                "VARCHAR",
+                text("Who has it: command, process, host.", "保持者 (コマンド、プロセス、ホスト)"),
+            ),
+            ("place", "VARCHAR", text("Where the process number means something.", "プロセス番号の有効範囲")),
+            ("process", "BIGINT", text("Process number of the holder.", "保持者のプロセス番号")),
+            (
+                "until",
+                "TIMESTAMP",
+                text(
+                    "When it ends by itself (UTC); empty once it was given back.",
+                    "期限 (UTC、返却済みなら空)",
+                ),
+            ),
         ],
     },
     StateTable {
@@ -139,6 +164,11 @@ pub(super) const STATE_TABLES: &[StateTable] = &[
 ];
 
 impl StateTable {
+    /// The table of this name.
+    pub(super) fn of(name: &str) -> Option<&'static Self> {
+        STATE_TABLES.iter().find(|table| table.name == name)
+    }
+
     pub(super) fn wanted(&self, language: Language) -> Wanted {
         let column = |(name, sql_type, about): &(&'static str, &'static str, Text)| WantedColumn {
             name,
@@ -309,7 +339,7 @@ pub(super) fn write_checkpoint(
 }
 
 /// Keeps the record of a finished run; of two with one number, the later.
-pub(super) fn record(connection: &mut Connection, run: &RunRecord) -> Attempt<()> {
+pub(super) fn record(connection: &mut Connection, run: &RunRecord, fence: Option<u64>) -> Attempt<()> {
     let count = |value: fn(&tenantry_replication::state::TableRecord) -> u64| -> ArrayRef {
         Arc::new(Int64Array::from_iter_values(run.tables.iter().map(|table| signed(value(table)))))
     };
@@ -338,6 +368,7 @@ pub(super) fn record(connection: &mut Connection, run: &RunRecord) -> Attempt<()
         ("requests", repeated(run.requests, 1)),
     ])?;
     connection.transaction(|connection| {
+        lease::check(connection, fence)?;
         for (name, rows) in [("run", runs), ("run_table", tables)] {
             connection.run(&format!("DELETE FROM {} WHERE run = {}", place(name), run.run))?;
             if rows.num_rows() > 0 {

@@ -7,6 +7,7 @@
 #![expect(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a case fails by panicking")]
 
 mod compare;
+mod lease;
 mod park;
 mod prepare;
 mod publish;
@@ -23,6 +24,7 @@ use arrow_array::{ArrayRef, Int64Array, RecordBatch};
 use async_trait::async_trait;
 
 pub use compare::*;
+pub use lease::*;
 pub use park::*;
 pub use prepare::*;
 pub use publish::*;
@@ -107,6 +109,9 @@ macro_rules! destination_conformance {
             a_checkpoint_of_its_own_is_kept_and_replaced
             runs_are_remembered
             another_tenant_is_refused
+            a_lease_keeps_others_out_until_it_ends
+            a_lease_is_prolonged_given_back_and_taken_from_the_dead
+            who_lost_the_lease_writes_nothing
             quarantined_records_and_gaps_are_kept
             the_summary_counts_rows
             queries_that_write_are_refused

@@ -21,8 +21,8 @@ pub(crate) use value::column;
 
 use self::publish::key_of;
 use super::{
-    Batch, Capabilities, Commit, Compared, Destination, Key, LeftOut, Parking, Published, TableSummary,
-    arrow_type, other_tenant, staged_schema,
+    Batch, Capabilities, Claim, Commit, Compared, Destination, Key, Lease, LeftOut, Parking, Published,
+    TableSummary, arrow_type, check_lease, other_tenant, staged_schema,
 };
 use crate::catalog::{Catalog, Column, Origin, Stream, Table, Type, system};
 use crate::clock::Micros;
@@ -71,12 +71,15 @@ pub struct KeptGap {
 struct Held {
     kept: Kept,
     staged: Staged,
+    /// The lease that this object writes under.
+    fence: Option<u64>,
 }
 
 /// What survives a crash.
 #[derive(Debug, Default, Clone)]
 struct Kept {
     tenant: Option<String>,
+    lease: Option<Lease>,
     tables: BTreeMap<&'static str, Stored>,
     checkpoints: BTreeMap<String, Checkpoint>,
     checkpoint_runs: BTreeMap<String, u64>,
@@ -114,7 +117,7 @@ impl MemoryDestination {
     #[must_use]
     pub fn after_crash(&self) -> Self {
         let kept = self.held().kept.clone();
-        Self { held: Mutex::new(Held { kept, staged: BTreeMap::new() }) }
+        Self { held: Mutex::new(Held { kept, ..Held::default() }) }
     }
 
     /// The rows of a table in key order, soft-deleted ones included; none for a table that is not prepared.
@@ -184,6 +187,29 @@ impl Destination for MemoryDestination {
         }
     }
 
+    async fn lease(&self) -> DestinationResult<Option<Lease>> {
+        Ok(self.held().kept.lease.clone())
+    }
+
+    async fn hold(&self, claim: Claim) -> DestinationResult<Lease> {
+        let kept = &mut self.held().kept;
+        let given = claim.settle(kept.lease.clone())?;
+        kept.lease = Some(given.clone());
+        Ok(given)
+    }
+
+    async fn release(&self, token: u64) -> DestinationResult<()> {
+        let mut held = self.held();
+        if let Some(lease) = held.kept.lease.as_mut().filter(|lease| lease.token == token) {
+            lease.until = None;
+        }
+        Ok(())
+    }
+
+    fn fence(&self, token: Option<u64>) {
+        self.held().fence = token;
+    }
+
     async fn state(&self) -> DestinationResult<State> {
         let kept = &self.held().kept;
         let last_run = kept.runs.keys().next_back().copied().unwrap_or(0);
@@ -240,6 +266,7 @@ impl Destination for MemoryDestination {
     async fn publish(&self, commit: Commit) -> DestinationResult<Published> {
         let mut held = self.held();
         let staged = held.take(commit.stream);
+        held.check_lease()?;
         held.kept.publish(staged, &commit)
     }
 
@@ -250,7 +277,9 @@ impl Destination for MemoryDestination {
     }
 
     async fn park(&self, parking: Parking) -> DestinationResult<()> {
-        self.held().park(&parking);
+        let mut held = self.held();
+        held.check_lease()?;
+        held.park(&parking);
         Ok(())
     }
 
@@ -266,6 +295,7 @@ impl Destination for MemoryDestination {
     async fn discard(&self, stream: &'static Stream) -> DestinationResult<()> {
         let mut held = self.held();
         held.unstage(stream);
+        held.check_lease()?;
         held.kept.parked.remove(stream.name);
         Ok(())
     }
@@ -284,7 +314,9 @@ impl Destination for MemoryDestination {
     }
 
     async fn record(&self, run: &RunRecord) -> DestinationResult<()> {
-        self.held().kept.runs.insert(run.run, run.clone());
+        let mut held = self.held();
+        held.check_lease()?;
+        held.kept.runs.insert(run.run, run.clone());
         Ok(())
     }
 
@@ -311,6 +343,11 @@ impl Destination for MemoryDestination {
 use DestinationErrorKind::SchemaConflict;
 
 impl Held {
+    /// Refuses to write where another process has taken the lease.
+    fn check_lease(&self) -> DestinationResult<()> {
+        self.fence.map_or(Ok(()), |token| check_lease(token, self.kept.lease.as_ref()))
+    }
+
     /// Hands over everything that is staged for a stream.
     fn take(&mut self, stream: &'static Stream) -> Staged {
         let tables = stream.tables.iter().map(|table| table.name);

@@ -29,6 +29,19 @@ pub trait Destination: Send + Sync {
     /// means nothing for the rows of another. Comes after [`Destination::prepare`].
     async fn claim(&self, tenant: &str) -> DestinationResult<()>;
 
+    /// The last lease that was given, whether or not it still holds; `None` before the first. Needs no [`Destination::prepare`].
+    async fn lease(&self) -> DestinationResult<Option<Lease>>;
+
+    /// Gives a lease as [`Claim::settle`] decides, in one transaction. Needs no [`Destination::prepare`].
+    async fn hold(&self, claim: Claim) -> DestinationResult<Lease>;
+
+    /// Gives the lease back, if it is still the last one. May be repeated.
+    async fn release(&self, token: u64) -> DestinationResult<()>;
+
+    /// From now on each publish, park, discard and record of this object is refused with `Held`, in its own transaction, once another lease than this
+    /// one was given. `None` ends that.
+    fn fence(&self, token: Option<u64>);
+
     /// What earlier runs left.
     async fn state(&self) -> DestinationResult<State>;
 
@@ -238,6 +251,7 @@ pub struct TableSummary {
 mod compare;
 #[cfg(any(test, feature = "test-utils"))]
 pub mod conformance;
+mod lease;
 mod memory;
 /// The refusal of [`Destination::claim`].
 pub fn other_tenant(held: &str, tenant: &str) -> DestinationError {
@@ -247,5 +261,6 @@ pub fn other_tenant(held: &str, tenant: &str) -> DestinationError {
 
 mod schema;
 pub use compare::{Compared, Comparison, Differing, Expected};
+pub use lease::{Claim, Holder, Lease, check as check_lease};
 pub use memory::{KeptGap, KeptQuarantine, MemoryDestination, Row, Value};
 pub use schema::{arrow_type, staged_schema};

@@ -16,6 +16,7 @@ use crate::cli::DestinationArgs;
 use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::error::{CommandError, CommandResult, Exit};
+use crate::lease::Keeper;
 use crate::replicate::{Ends, replicate};
 use crate::terminal::table::{Align, TextTable};
 use crate::terminal::{self, ADVICE, FAINT, HEADING, paint, text, values};
@@ -77,7 +78,8 @@ pub(crate) async fn run(args: &DemoArgs) -> CommandResult {
         full_every: FULL_EVERY,
         untold_every: UNTOLD_EVERY,
     };
-    let report = replicate(&ends, &options).await?;
+    let keeper = Keeper::once("demo", Arc::clone(&ends.clock));
+    let report = replicate(&ends, &options, &keeper).await?;
     let summaries = destination.summarize(&CATALOG).await?;
     let queries = queries(destination.as_ref(), &summaries).await?;
     if args.json {

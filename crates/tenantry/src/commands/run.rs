@@ -1,6 +1,7 @@
 //! `tenantry run`: keeps the tables up to date, sync after sync, until it is told to stop.
 //!
-//! Only keeps time: what a sync does is the engine's. The destination is open during a sync alone, so that readers get their turn.
+//! Only keeps time: what a sync does is the engine's. The destination is open during a sync alone, so that readers get their turn; the
+//! lease on it stays, so that nobody else writes in between.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use crate::cli::{DestinationArgs, SelectionArgs};
 use crate::clock::SystemClock;
 use crate::config::{Config, settings};
 use crate::error::{CommandError, CommandResult, Exit};
+use crate::lease::Keeper;
 use crate::replicate::{Ends, replicate};
 use crate::signals::Signals;
 use crate::terminal::text;
@@ -25,12 +27,19 @@ use crate::{report, terminal};
 
 /// Shortest interval: a sync has to fit in.
 const EVERY_MIN: Duration = Duration::from_secs(1);
+/// How long after a sync that failed the next one begins; it doubles from failure to failure.
+const BACKOFF_FIRST: Duration = Duration::from_secs(2);
+/// Longest such wait.
+const BACKOFF_MAX: Duration = Duration::from_mins(5);
+/// How long giving back the lease may take at the end.
+const FAREWELL: Duration = Duration::from_secs(2);
 
 /// Keep the tables up to date, sync after sync, until told to stop
 ///
 /// Reads the log each minute, looks for changed users each 5, brings the rest up to date each hour, and reads everything in full once a day;
-/// the intervals are settings. A sync that fails is tried again when the next is due. Between syncs the destination is closed, so that
-/// others can read it. SIGINT and SIGTERM end it cleanly.
+/// the intervals are settings. A sync that fails is tried again a little later, unless the first one cannot work at all. Between syncs the
+/// destination is closed, so that others can read it; others that would write are kept out. SIGINT and SIGTERM end it cleanly, with exit
+/// code 0; what a sync that was under way had published stays.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  tenantry run\n  TENANTRY_LOGS_EVERY=15s tenantry run --select logs 'user*'"
@@ -51,32 +60,93 @@ pub(crate) async fn run(args: &RunArgs) -> CommandResult {
     let tenant = wiring::tenant_within(&config, Arc::clone(&clock), config.allowance(None, None)?)?;
     let options = super::sync::options(&config, &tenant, &args.selection, false)?;
     let url = config.destination(args.destination.destination.as_deref())?;
-    let mut schedule = Schedule::new(&options.tables, intervals(&config)?);
-    let mut asked_to_stop = asked_to_stop()?;
+    let schedule = Schedule::new(&options.tables, intervals(&config)?);
+    let asked_to_stop = asked_to_stop()?;
     tenant.connect().await?;
-    let mut first = true;
-    loop {
-        let tables = schedule.take(clock.monotonic());
-        let options = Options { tables, ..options.clone() };
-        let outcome = sync(&config, &url, &tenant, &clock, &options).await;
-        match outcome {
-            Ok(report) => show(&report, clock.now(), args.json)?,
-            Err(error) if error.exit() == Exit::Interrupted => return Ok(Exit::Done),
-            Err(error) if first && is_hopeless(error.exit()) => return Err(error),
-            Err(error) => {
-                if args.json {
-                    terminal::print(&format!("{}\n", error.to_json()))?;
+    let keeper = Keeper::staying("run", Arc::clone(&clock));
+    let mut service = Service { config, url, tenant, clock, options, keeper, schedule, json: args.json };
+    let ended = service.serve(asked_to_stop).await;
+    service.give_back_lease().await;
+    ended
+}
+
+/// Syncs on its intervals.
+struct Service {
+    config: Config,
+    url: String,
+    tenant: Tenant,
+    clock: Arc<dyn Clock>,
+    options: Options,
+    keeper: Keeper,
+    schedule: Schedule,
+    json: bool,
+}
+
+impl Service {
+    /// Until it is asked to stop, or the first sync shows that none can work.
+    async fn serve(&mut self, mut asked_to_stop: watch::Receiver<bool>) -> CommandResult {
+        let (mut first, mut failed) = (true, 0);
+        loop {
+            let tables = self.schedule.take(self.clock.monotonic());
+            match self.sync(&tables).await {
+                Ok(report) => {
+                    failed = 0;
+                    show(&report, self.clock.now(), self.json)?;
                 }
-                terminal::show_error(&error);
+                Err(error) if error.exit() == Exit::Interrupted => return Ok(Exit::Done),
+                Err(error) if first && is_hopeless(error.exit()) => return Err(error),
+                Err(error) => {
+                    failed += 1;
+                    self.schedule.put_off(&tables, self.clock.monotonic() + backoff(failed));
+                    show_failure(&error, self.clock.now(), self.json)?;
+                }
+            }
+            first = false;
+            tokio::select! {
+                _ = asked_to_stop.wait_for(|asked| *asked) => return Ok(Exit::Done),
+                () = self.clock.sleep(self.pause()) => {}
             }
         }
-        first = false;
-        let wait = schedule.next().saturating_sub(clock.monotonic());
+    }
+
+    /// How long until the next sync.
+    fn pause(&self) -> Duration {
+        self.schedule.next().saturating_sub(self.clock.monotonic())
+    }
+
+    /// One sync, with the destination open no longer than it takes.
+    async fn sync(&self, tables: &BTreeSet<&'static str>) -> Result<Report, CommandError> {
+        let destination = wiring::destination(&self.config, &self.url, Access::Write).await?;
+        let (source, clock) = (Arc::clone(&self.tenant.source), Arc::clone(&self.clock));
+        let ends = Ends { source, destination: Arc::clone(&destination), clock, watched: false };
+        let options = Options { tables: tables.clone(), ..self.options.clone() };
+        let report = replicate(&ends, &options, &self.keeper).await?;
+        // Where it cannot be kept, the next sync will say so; this one went well.
+        drop(self.keeper.rest(destination.as_ref(), self.pause()).await);
+        Ok(report)
+    }
+
+    /// Opens the destination once more to give the lease back, where it was not given back already.
+    async fn give_back_lease(&self) {
+        if !self.keeper.has_lease() {
+            return;
+        }
+        let give_back = async {
+            // Should somebody read just now, the lease ends by itself, or is taken from the dead.
+            if let Ok(destination) = wiring::destination(&self.config, &self.url, Access::Write).await {
+                self.keeper.release(destination.as_ref()).await;
+            }
+        };
         tokio::select! {
-            _ = asked_to_stop.wait_for(|asked| *asked) => return Ok(Exit::Done),
-            () = clock.sleep(wait) => {}
+            () = give_back => {}
+            () = self.clock.sleep(FAREWELL) => {}
         }
     }
+}
+
+/// How long to wait after so many failures in a row.
+fn backoff(failed: u32) -> Duration {
+    BACKOFF_MAX.min(BACKOFF_FIRST * 2u32.pow(failed.saturating_sub(1).min(16)))
 }
 
 /// Becomes true once a signal has come, whether during a sync or between two.
@@ -96,19 +166,6 @@ fn is_hopeless(exit: Exit) -> bool {
     matches!(exit, Exit::Usage | Exit::Credentials | Exit::Destination)
 }
 
-/// One sync, with the destination open no longer than it takes.
-async fn sync(
-    config: &Config,
-    url: &str,
-    tenant: &Tenant,
-    clock: &Arc<dyn Clock>,
-    options: &Options,
-) -> Result<Report, CommandError> {
-    let destination = wiring::destination(config, url, Access::Write).await?;
-    let (source, clock) = (Arc::clone(&tenant.source), Arc::clone(clock));
-    replicate(&Ends { source, destination, clock, watched: false }, options).await
-}
-
 /// The report in one line, with the time at which it came.
 fn show(report: &Report, now: Micros, json: bool) -> Result<(), CommandError> {
     if json {
@@ -119,6 +176,16 @@ fn show(report: &Report, now: Micros, json: bool) -> Result<(), CommandError> {
     for warning in report::warnings(report) {
         terminal::warn(&warning);
     }
+    Ok(())
+}
+
+/// An error, with the time at which it came.
+fn show_failure(error: &CommandError, now: Micros, json: bool) -> Result<(), CommandError> {
+    if json {
+        terminal::print(&format!("{}\n", error.to_json()))?;
+    }
+    terminal::message(&format!("{} {}", text::rfc3339(now), error.exit().word()));
+    terminal::show_error(error);
     Ok(())
 }
 
@@ -172,6 +239,13 @@ impl Schedule {
         tables
     }
 
+    /// Makes tables due again at `at`: they were taken, and not brought up to date.
+    fn put_off(&mut self, tables: &BTreeSet<&'static str>, at: Duration) {
+        for group in self.groups.iter_mut().filter(|group| group.tables.is_subset(tables)) {
+            group.due = at;
+        }
+    }
+
     /// When the next tables are due.
     fn next(&self) -> Duration {
         self.groups.iter().map(|group| group.due).min().unwrap_or(Duration::MAX)
@@ -217,5 +291,17 @@ mod tests {
         assert_eq!(intervals(&Config::of(&[])).unwrap(), [60, 300, 3_600].map(seconds));
         let said = Config::of(&[("TENANTRY_LOGS_EVERY", "0s"), ("TENANTRY_USERS_EVERY", "2h")]);
         assert_eq!(intervals(&said).unwrap(), [1, 7_200, 3_600].map(seconds));
+    }
+
+    #[test]
+    fn what_failed_is_due_again_after_a_wait_that_grows() {
+        let mut schedule = schedule();
+        schedule.take(seconds(0));
+        let users = schedule.take(seconds(300));
+        schedule.put_off(&users, seconds(310));
+        assert_eq!(schedule.next(), seconds(310));
+        assert_eq!(schedule.take(seconds(310)), users);
+        let waits: Vec<u64> = [1, 2, 3, 5, 6, 100].map(|failed| backoff(failed).as_secs()).to_vec();
+        assert_eq!(waits, [2, 4, 8, 32, 64, 300]);
     }
 }

@@ -12,6 +12,7 @@ use crate::cli::{DestinationArgs, SelectionArgs};
 use crate::clock::SystemClock;
 use crate::config::{Config, minutes_above_zero, settings};
 use crate::error::{CommandError, CommandResult};
+use crate::lease::Keeper;
 use crate::replicate::{Ends, replicate};
 use crate::wiring::{self, Tenant};
 use crate::{report, selection, terminal};
@@ -79,8 +80,9 @@ pub(super) async fn bring_up_to_date(
         // The engine takes a ready token as it is, and would find out about a bad one table by table.
         tenant.connect().await?;
     }
+    let keeper = Keeper::once("sync", Arc::clone(&clock) as _);
     let ends = Ends { source: Arc::clone(&tenant.source), destination, clock, watched: true };
-    let report = replicate(&ends, options).await?;
+    let report = replicate(&ends, options, &keeper).await?;
     show(&report, tenant, json).await?;
     if report.was_stopped() {
         terminal::hint(if options.full {

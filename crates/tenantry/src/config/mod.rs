@@ -3,6 +3,7 @@
 //! Reads a secret only when a command needs it, and never shows one.
 
 mod file;
+pub(crate) mod process;
 pub(crate) mod settings;
 
 use std::collections::BTreeMap;

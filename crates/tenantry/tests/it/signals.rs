@@ -63,6 +63,77 @@ fn a_service_syncs_on_its_intervals_lets_others_read_between_and_ends_cleanly() 
     assert_eq!(child.wait().unwrap().code(), Some(0));
 }
 
+/// A service that has done its first sync, and does the next one in an hour.
+fn resting(place: &Place) -> Child {
+    let mut command = place.command(&["run", "--json"]);
+    let hours = ["TENANTRY_LOGS_EVERY", "TENANTRY_USERS_EVERY", "TENANTRY_OTHERS_EVERY"];
+    command.envs(hours.map(|every| (every, "1h"))).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut child = command.spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert!(line.contains("\"outcome\":\"done\""), "{line}");
+    child
+}
+
+#[test]
+fn a_second_process_is_kept_out_while_a_service_rests() {
+    let tenant = Tenant::small();
+    let place = Place::of(&tenant);
+    let mut service = resting(&place);
+    for second in [&["sync", "--json"][..], &["run", "--json"]] {
+        let refused = place.run(second).exits(5);
+        let named = format!("`tenantry run` (process {} on ", service.id());
+        assert!(refused.err.starts_with(&format!("error: {named}")), "{}", refused.err);
+        assert!(
+            refused.err.contains("writes to this destination: it has the lease until 2"),
+            "{}",
+            refused.err
+        );
+        assert_eq!(refused.json()["outcome"], "destination");
+    }
+    place.run(&["status"]).exits(0);
+    send("-TERM", &service);
+    assert_eq!(service.wait().unwrap().code(), Some(0));
+    place.run(&["sync"]).exits(0);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn the_lease_of_a_process_that_was_killed_is_taken_over() {
+    let tenant = Tenant::small();
+    let place = Place::of(&tenant);
+    let mut service = resting(&place);
+    service.kill().unwrap();
+    service.wait().unwrap();
+    place.run(&["sync"]).exits(0);
+}
+
+#[test]
+fn a_sync_that_fails_does_not_end_a_service() {
+    let tenant = Tenant::small();
+    let place = Place::of(&tenant).with("TENANTRY_LOGS_EVERY", "1s");
+    let mut command = place.command(&["run", "--json"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut next = || -> serde_json::Value { serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap() };
+    assert_eq!(next()["outcome"], "done");
+    // A folder in its place: no sync can open it.
+    std::fs::rename(place.path("tenantry.duckdb"), place.path("aside.duckdb")).unwrap();
+    std::fs::create_dir(place.path("tenantry.duckdb")).unwrap();
+    let failed = loop {
+        let report = next();
+        if report["outcome"] != "done" {
+            break report;
+        }
+    };
+    assert_eq!(failed["outcome"], "destination", "{failed}");
+    std::fs::remove_dir(place.path("tenantry.duckdb")).unwrap();
+    std::fs::rename(place.path("aside.duckdb"), place.path("tenantry.duckdb")).unwrap();
+    assert_eq!(next()["outcome"], "done", "it goes on once it can");
+    send("-TERM", &child);
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
 #[test]
 fn a_service_that_can_never_work_ends_at_once() {
     let tenant = Tenant::small();

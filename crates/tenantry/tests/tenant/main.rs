@@ -6,6 +6,7 @@
 mod follow;
 mod resume;
 mod scenario;
+mod service;
 mod tables;
 mod tamper;
 mod verify;

@@ -23,16 +23,16 @@ fn parked(position: &str) -> Parked {
     }
 }
 
-fn parking(stream: &'static Stream, position: &str) -> Parking {
+pub(super) fn parking(stream: &'static Stream, position: &str) -> Parking {
     Parking { stream, parked: parked(position), rows: true, quarantined: Vec::new(), synced_at: 10, run: 1 }
 }
 
 impl Scene<'_> {
-    async fn park(&self, position: &str) {
+    pub(super) async fn park(&self, position: &str) {
         self.destination.park(parking(things(), position)).await.unwrap();
     }
 
-    async fn position(&self) -> Option<String> {
+    pub(super) async fn position(&self) -> Option<String> {
         let mut state = self.destination.state().await.unwrap();
         state.parked.remove("things").map(|parked| parked.position)
     }
