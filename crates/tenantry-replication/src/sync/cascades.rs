@@ -1,64 +1,42 @@
-//! What ends with a record of another stream, and has no event of its own: marked from what the destination holds.
+//! What ends with a record of another stream, and has no event of its own: found in what the destination holds.
+//!
+//! Reads nothing of the tenant. A stream that depends on others waits until they are read, and publishes what ended with their records
+//! together with its own rows and checkpoint: a run that is killed in between leaves nothing half done.
 
 use std::collections::BTreeSet;
 
-use crate::destination::{Commit, Scope};
+use crate::catalog::feed::Cascade;
+use crate::catalog::{Catalog, Stream};
+use crate::destination::Key;
 use crate::error::DestinationResult;
 
-use super::plan::{Action, Reach, Task};
-use super::report::StreamReport;
-use super::{Outcome, PoisonError, Run};
+use super::plan::{Reach, Task};
+use super::{PoisonError, Run};
 
-/// Follows the records that ended in this run into the streams that depend on them. A stream that was read whole has seen it itself.
-pub(super) async fn follow(run: &Run, tasks: &[Task], reports: &mut [StreamReport]) -> DestinationResult<()> {
-    if !run.follows_log {
-        return Ok(());
-    }
-    let ended = run.ended.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    for cascade in run.catalog.feed.cascades {
-        let Some(keys) = ended.get(cascade.of).filter(|keys| !keys.is_empty()) else { continue };
-        let dependent =
-            tasks.iter().find(|task| task.stream.name == cascade.stream && task.action == Action::Read);
-        let Some(task) = dependent.filter(|task| task.reach != Reach::Whole && !task.tables.is_empty())
-        else {
-            continue;
-        };
-        let Some(report) = reports.iter_mut().find(|report| report.stream.name == cascade.stream) else {
-            continue;
-        };
-        if report.outcome == Outcome::Done {
-            end(run, task, cascade.column, keys, report).await?;
-        }
-    }
-    Ok(())
+/// Whether records of the stream end with those of others, and it is not read whole: then it would see that by itself.
+pub(super) fn depends(catalog: &Catalog, task: &Task) -> bool {
+    task.reach != Reach::Whole && of(catalog, task.stream).next().is_some()
 }
 
-async fn end(
-    run: &Run,
-    task: &Task,
-    column: &'static str,
-    values: &BTreeSet<String>,
-    report: &mut StreamReport,
-) -> DestinationResult<()> {
-    let gone = run.edges.destination.find(task.stream, column, values).await?;
-    if gone.is_empty() {
-        return Ok(());
+fn of(catalog: &Catalog, stream: &Stream) -> impl Iterator<Item = &'static Cascade> {
+    let cascades = catalog.feed.cascades.iter();
+    cascades.filter(move |cascade| cascade.stream == stream.name)
+}
+
+/// Root keys of the stream that ended with records of others in this run: of rows that the destination holds, and of those that `came` all
+/// the same, as far as their keys tell.
+pub(super) async fn gone(run: &Run, task: &Task, came: &BTreeSet<Key>) -> DestinationResult<BTreeSet<Key>> {
+    let mut gone = BTreeSet::new();
+    if !depends(run.catalog, task) {
+        return Ok(gone);
     }
-    let commit = Commit {
-        stream: task.stream,
-        tables: task.tables.clone(),
-        scope: Scope::Rows,
-        gone,
-        checkpoint: None,
-        synced_at: run.started_at,
-        run: run.number,
-        quarantined: Vec::new(),
-        gaps: Vec::new(),
-        expected: None,
-    };
-    let published = run.edges.destination.publish(commit).await?;
-    for (table, counts) in &published.tables {
-        report.counts.entry(table).or_default().deleted += counts.deleted;
+    let ended = run.ended.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    for cascade in of(run.catalog, task.stream) {
+        let Some(keys) = ended.get(cascade.of).filter(|keys| !keys.is_empty()) else { continue };
+        gone.extend(run.edges.destination.find(task.stream, cascade.column, keys).await?);
+        if let Some(at) = task.stream.root().key.iter().position(|column| *column == cascade.column) {
+            gone.extend(came.iter().filter(|key| keys.contains(&key[at])).cloned());
+        }
     }
-    Ok(())
+    Ok(gone)
 }

@@ -402,6 +402,12 @@ mod tests {
                 CATALOG.stream(cascade.stream).unwrap().root().column(cascade.column).is_some(),
                 "{cascade:?}"
             );
+            // Whatever depends on others is read after them: so nothing may wait for it in its turn.
+            assert!(feed.cascades.iter().all(|other| other.of != cascade.stream), "{cascade:?}");
+            let is_parent = |stream: &crate::catalog::Stream| {
+                stream.parent.as_ref().is_some_and(|parent| parent.stream == cascade.stream)
+            };
+            assert!(!CATALOG.streams.iter().any(is_parent), "{cascade:?}");
         }
     }
 }

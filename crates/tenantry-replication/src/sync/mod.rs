@@ -175,14 +175,18 @@ async fn once(
     plan::take_up(catalog, options, &mut tasks, &state, run.tenant_time);
     let mut reports = run.follow_log(options, &mut tasks, &state, hints).await?;
 
-    // Parents come before their fan-outs in the catalog, and streams begin in that order: a fan-out that waits never keeps its parent out.
-    let at_once = options.streams_at_once.max(1);
-    let mut running = stream::iter(tasks.iter().map(|task| run.stream(task, None))).buffer_unordered(at_once);
-    while let Some(report) = running.next().await {
-        reports.push(report?);
+    let (dependent, first): (Vec<Task>, Vec<Task>) =
+        tasks.into_iter().partition(|task| cascades::depends(catalog, task));
+    for tasks in [first, dependent] {
+        // Parents come before their fan-outs in the catalog, and streams begin in that order: a fan-out that waits never keeps its parent
+        // out.
+        let at_once = options.streams_at_once.max(1);
+        let mut running =
+            stream::iter(tasks.iter().map(|task| run.stream(task, None))).buffer_unordered(at_once);
+        while let Some(report) = running.next().await {
+            reports.push(report?);
+        }
     }
-    drop(running);
-    cascades::follow(&run, &tasks, &mut reports).await?;
     reports.sort_by_key(|report| catalog.streams.iter().position(|stream| stream.name == report.stream.name));
 
     let seconds = edges.clock.monotonic().saturating_sub(begun).as_secs_f64();

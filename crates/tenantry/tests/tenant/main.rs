@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod cascades;
 mod follow;
 mod resume;
 mod scenario;

@@ -6,8 +6,8 @@ use crate::catalog::Replication;
 use crate::destination::{Commit, Published, Scope};
 use crate::state::Checkpoint;
 
-use super::super::Run;
 use super::super::plan::Task;
+use super::super::{Run, cascades};
 use super::{Reading, StreamError};
 
 /// A stream that publishes as it goes spends at most one part in this many of its time on publishing.
@@ -16,6 +16,7 @@ const PUBLISH_SHARE: u32 = 10;
 impl Reading<'_> {
     /// Publishes everything that the read came to.
     pub(super) async fn publish(&mut self, run: &Run, task: &Task) -> Result<(), StreamError> {
+        self.gone.extend(cascades::gone(run, task, &self.came).await?);
         run.note_ended(self.stream.name, self.gone.iter().filter_map(|key| key.first().cloned()));
         let checkpoint = self.final_checkpoint(run, task);
         self.publish_as(run, checkpoint).await
@@ -100,6 +101,10 @@ impl Reading<'_> {
             Replication::FullTable | Replication::Export if !self.complete => None,
             Replication::FullTable | Replication::Export if self.whole => Some(self.parking.checkpoint()),
             Replication::FullTable | Replication::Export => match task.from {
+                // What ended with records that this run could not tell of has to be told again.
+                Some(Checkpoint::Full { read_at, applied_at, .. }) if task.stays_behind => {
+                    Some(Checkpoint::Full { read_at, applied_at, behind_log: true })
+                }
                 Some(Checkpoint::Full { read_at, .. }) => {
                     let applied_at = Some(run.tenant_time);
                     Some(Checkpoint::Full { read_at, applied_at, behind_log: false })

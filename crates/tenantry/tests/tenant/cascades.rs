@@ -1,0 +1,33 @@
+//! What ends with a record of another stream: nothing in the log says so of the rows themselves.
+
+use serde_json::json;
+use tenantry_simulator::{Config, Plan};
+
+use crate::scenario::quick;
+use crate::world::World;
+
+/// The live rows of this user in organizations.
+fn memberships(world: &World, user: &str) -> Vec<Vec<Option<String>>> {
+    let sql = "SELECT organization_id FROM organization_member WHERE NOT _fivetran_deleted";
+    world.query(&format!("{sql} AND id = '{user}' ORDER BY 1"))
+}
+
+#[test]
+fn memberships_of_a_user_who_left_before_users_were_ever_read_end_soon() {
+    let config =
+        Config { users: 60, organizations: 6, members_per_organization: 8, plan: Plan::Unlimited, ..quick() };
+    let world = World::start(config);
+    world.sync_with(&["--select", "organization_member", "logs"]);
+    let (_, user) = world.a_membership();
+    assert!(!memberships(&world, &user).is_empty());
+    world.manage("DELETE", &format!("/users/{}", user.replace('|', "%7C")), &json!({}));
+    world.wait(60);
+    // Users are read for the first time, and in full: nothing is missing from a table that was empty.
+    let both = ["--select", "organization_member", "users", "logs"];
+    world.sync_with(&both);
+    world.sync_with(&both);
+    assert_eq!(memberships(&world, &user), Vec::<Vec<Option<String>>>::new());
+    // What was told again is not told for ever.
+    let idle = world.requests_of(|world| drop(world.sync_with(&both)));
+    assert!(idle <= 3, "{idle}");
+}
