@@ -23,6 +23,23 @@ fn of(catalog: &Catalog, stream: &Stream) -> impl Iterator<Item = &'static Casca
     cascades.filter(move |cascade| cascade.stream == stream.name)
 }
 
+/// Whether the log must tell once more what it told: of records that those of this stream depend on, where this run could not bring
+/// them up to date. Nothing would tell of their end afterwards, should they end before they were ever read.
+pub(super) fn stays_behind(run: &Run, task: &Task) -> bool {
+    let Some(told) = &run.told else { return false };
+    let unfinished = run.unfinished.lock().unwrap_or_else(PoisonError::into_inner);
+    of(run.catalog, task.stream).any(|cascade| {
+        unfinished.contains(cascade.of) && !told.of(run.catalog, cascade.of).records.is_empty()
+    })
+}
+
+/// Keys that the log told of in a stream that others depend on.
+pub(super) fn told(run: &Run, task: &Task) -> BTreeSet<String> {
+    let is_cause = run.catalog.feed.cascades.iter().any(|cascade| cascade.of == task.stream.name);
+    let told = run.told.as_ref().filter(|_| is_cause);
+    told.map(|told| told.of(run.catalog, task.stream.name).records).unwrap_or_default()
+}
+
 /// Root keys of the stream that ended with records of others in this run: of rows that the destination holds, and of those that `came` all
 /// the same, as far as their keys tell.
 pub(super) async fn gone(run: &Run, task: &Task, came: &BTreeSet<Key>) -> DestinationResult<BTreeSet<Key>> {

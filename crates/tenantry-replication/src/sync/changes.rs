@@ -397,7 +397,11 @@ mod tests {
             assert_eq!(column.unwrap().kind, crate::catalog::Type::Timestamp, "{timed:?}");
         }
         for cascade in feed.cascades {
-            assert!(CATALOG.stream(cascade.of).is_some());
+            let of = CATALOG.stream(cascade.of).unwrap();
+            assert!(
+                of.endpoint.as_ref().unwrap().record_path.is_some() && of.root().key.len() == 1,
+                "{cascade:?}"
+            );
             assert!(
                 CATALOG.stream(cascade.stream).unwrap().root().column(cascade.column).is_some(),
                 "{cascade:?}"

@@ -12,7 +12,6 @@ use crate::source::{Page, Read};
 
 use super::Edges;
 use super::changes::Changes;
-use super::plan::LOG_OVERLAP;
 use super::replicate::StreamError;
 
 /// Gathers changes from pages of events.
@@ -26,7 +25,7 @@ pub(super) struct Collector {
 
 impl Collector {
     pub(super) fn new(known_are_applied: bool, since: Micros) -> Self {
-        Self { changes: Changes::default(), known_are_applied, since: since - LOG_OVERLAP }
+        Self { changes: Changes::default(), known_are_applied, since }
     }
 
     /// Takes in a page, before its events are written.

@@ -134,6 +134,8 @@ struct Run {
     told: Option<Changes>,
     /// Compares rows instead of publishing them, and keeps this many keys of each kind of difference.
     compares: Option<usize>,
+    /// Streams that this run could not bring up to date.
+    unfinished: Mutex<BTreeSet<&'static str>>,
     /// Root keys that ended in this run, by stream.
     ended: Mutex<BTreeMap<&'static str, BTreeSet<String>>>,
 }
@@ -170,6 +172,7 @@ async fn once(
         follows_log: false,
         told: None,
         compares: None,
+        unfinished: Mutex::default(),
         ended: Mutex::default(),
     };
     plan::take_up(catalog, options, &mut tasks, &state, run.tenant_time);
@@ -260,6 +263,9 @@ impl Run {
             name,
             &Err(NoParents { outcome: report.outcome, message: report.message.clone().unwrap_or_default() }),
         );
+        if !matches!(report.outcome, Outcome::Done | Outcome::Skipped | Outcome::Frozen) {
+            self.unfinished.lock().unwrap_or_else(PoisonError::into_inner).insert(name);
+        }
         report.seconds = self.edges.clock.monotonic().saturating_sub(begun).as_secs_f64();
         self.edges.observer.event(&Event::Finished { stream: name, outcome: report.outcome });
         Ok(report)

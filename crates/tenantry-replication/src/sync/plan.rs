@@ -14,7 +14,7 @@ use super::{Options, Outcome};
 const LOOKED_AT_MAX: usize = 50;
 /// How far before the last applied change users are asked for again: their search index trails behind, and clocks differ.
 const USERS_OVERLAP: Micros = 60 * crate::clock::MICROS_PER_SECOND;
-/// How far before the newest applied event others may still become readable.
+/// How far before the last applied change events are listened to: others may still become readable, and clocks differ.
 pub(super) const LOG_OVERLAP: Micros = 120 * crate::clock::MICROS_PER_SECOND;
 
 /// What a run does for one stream.
@@ -36,8 +36,6 @@ pub(super) struct Task {
     pub(super) forgets: bool,
     /// Whether a fan-out waits for this stream's keys.
     pub(super) is_parent: bool,
-    /// Whether events that the log told must be told once more, since a stream that this one depends on is not up to date yet.
-    pub(super) stays_behind: bool,
 }
 
 impl PartialEq for Stream {
@@ -97,7 +95,6 @@ pub(super) fn tasks(
             checkpoint_name,
             tables,
             is_parent: needed_by_fan_out(stream),
-            stays_behind: false,
         }
     };
     catalog.streams.iter().filter(|stream| selected(stream) || needed_by_fan_out(stream)).map(task).collect()
@@ -181,7 +178,8 @@ pub(super) fn unapplied_since(tasks: &[Task], feed: &str, state: &State) -> Opti
     let applied = run_of(feed).is_some_and(|run| {
         narrowable().all(|(task, _)| run_of(&task.checkpoint_name) >= Some(run) && !is_behind(task))
     });
-    Some((since, applied))
+    // The tenant's clock is known to a second or so, and events become readable late.
+    Some((since - LOG_OVERLAP, applied))
 }
 
 /// The name of a checkpoint that stands for these tables of a stream, and perhaps for others: where there are several, the one that
@@ -280,23 +278,6 @@ pub(super) fn narrow(
             }
         }
     }
-    for at in 0..tasks.len() {
-        tasks[at].stays_behind = stays_behind(catalog, tasks, &tasks[at], changes);
-    }
-}
-
-/// Whether records that a stream depends on may have ended without a trace: those that the log told of, of a stream that is read whole
-/// before the destination ever held them. A complete read tells only of the end of what was there.
-fn stays_behind(catalog: &Catalog, tasks: &[Task], task: &Task, changes: &Changes) -> bool {
-    let is_unheard = |of: &str| {
-        let Some(cause) = tasks.iter().find(|cause| cause.stream.name == of) else { return false };
-        let is_behind = cause.action == Action::Read
-            && cause.reach == Reach::Whole
-            && applied_at(cause) < applied_at(task);
-        is_behind && !changes.of(catalog, of).records.is_empty()
-    };
-    let mut cascades = catalog.feed.cascades.iter().filter(|cascade| cascade.stream == task.stream.name);
-    task.reach != Reach::Whole && cascades.any(|cascade| is_unheard(cascade.of))
 }
 
 fn reach(catalog: &Catalog, options: &Options, task: &Task, told: Told, now: Micros) -> Reach {

@@ -23,7 +23,7 @@ use super::parents::{NoParents, ParentKeys};
 use super::parking::Parking;
 use super::plan::{Reach, Task, missing_scope};
 use super::report::StreamReport;
-use super::{Event, Outcome, Run, absence, drift};
+use super::{Event, Outcome, Run, absence, cascades, drift};
 
 /// Quarantined records that one publish keeps; all are counted.
 const QUARANTINED_KEPT_MAX: usize = 10_000;
@@ -105,6 +105,8 @@ pub(super) struct Reading<'a> {
     pub(super) whole: bool,
     /// Root keys that came, where only a part was asked for.
     came: BTreeSet<Key>,
+    /// Root keys that the log told of and that have not come, in a whole read of a stream that others depend on.
+    unseen: BTreeSet<String>,
     /// Root keys that the tenant was asked for and no longer has.
     pub(super) gone: BTreeSet<Key>,
     /// Whether the list has been read to its end, and is read once more to see what is really absent.
@@ -136,6 +138,7 @@ impl<'a> Reading<'a> {
             collector,
             whole: task.reach == Reach::Whole,
             came: BTreeSet::new(),
+            unseen: if task.reach == Reach::Whole { cascades::told(run, task) } else { BTreeSet::new() },
             gone: BTreeSet::new(),
             again: false,
             parking: Parking::new(task.parked.clone(), run.tenant_time, !run.follows_log),
@@ -309,12 +312,17 @@ impl<'a> Reading<'a> {
     /// Notes what a sweep will end, where other streams are not read whole and depend on it.
     async fn note_swept(&mut self, run: &Run) -> Result<(), StreamError> {
         let is_cause = run.catalog.feed.cascades.iter().any(|cascade| cascade.of == self.stream.name);
-        if run.follows_log && is_cause {
-            let absent = run.edges.destination.absent(self.stream, SWEPT_MAX).await?;
-            let swept = absent.into_iter().filter(|key| !self.normalizer.spared().contains(key));
-            run.note_ended(self.stream.name, swept.filter_map(|key| key.into_iter().next()));
+        if !run.follows_log || !is_cause {
+            return Ok(());
         }
-        Ok(())
+        let absent = run.edges.destination.absent(self.stream, SWEPT_MAX).await?;
+        let swept = absent.into_iter().filter(|key| !self.normalizer.spared().contains(key));
+        let swept: BTreeSet<String> = swept.filter_map(|key| key.into_iter().next()).collect();
+        // What came and went since the last read is missing from no table, and yet what depended on it may be there.
+        let unseen: BTreeSet<String> = std::mem::take(&mut self.unseen).difference(&swept).cloned().collect();
+        run.note_ended(self.stream.name, swept);
+        self.look_at(run, &unseen).await?;
+        self.stage(run, true).await
     }
 
     /// Normalizes one page, and stages or publishes what has gathered.
@@ -377,10 +385,11 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// Keeps the root keys that came, where absence is judged key by key.
+    /// Keeps the root keys that came, where absence is judged key by key; in a whole read only those that are looked out for.
     fn note_came(&mut self, batch: &Batch) {
         let root = self.stream.root();
-        if self.whole || self.publishes_as_it_goes() || batch.table.name != root.name {
+        let is_judged = !self.whole || !self.unseen.is_empty();
+        if self.publishes_as_it_goes() || batch.table.name != root.name || !is_judged {
             return;
         }
         let columns: Vec<_> = root
@@ -389,8 +398,14 @@ impl<'a> Reading<'a> {
             .filter_map(|name| batch.rows.column_by_name(name)?.as_string_opt::<i32>())
             .collect();
         if columns.len() == root.key.len() {
-            let key = |row: usize| columns.iter().map(|column| column.value(row).to_owned()).collect();
-            self.came.extend((0..batch.rows.num_rows()).map(key));
+            let key =
+                |row: usize| -> Key { columns.iter().map(|column| column.value(row).to_owned()).collect() };
+            for key in (0..batch.rows.num_rows()).map(key) {
+                self.unseen.remove(&key[0]);
+                if !self.whole {
+                    self.came.insert(key);
+                }
+            }
         }
     }
 

@@ -109,6 +109,7 @@ pub async fn verify(
         follows_log: false,
         told: None,
         compares: Some(KEYS_MAX),
+        unfinished: Mutex::default(),
         ended: Mutex::default(),
     };
     let mut found = gathered(&run, &checks, options, depth).await?;

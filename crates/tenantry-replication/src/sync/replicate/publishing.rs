@@ -102,7 +102,7 @@ impl Reading<'_> {
             Replication::FullTable | Replication::Export if self.whole => Some(self.parking.checkpoint()),
             Replication::FullTable | Replication::Export => match task.from {
                 // What ended with records that this run could not tell of has to be told again.
-                Some(Checkpoint::Full { read_at, applied_at, .. }) if task.stays_behind => {
+                Some(Checkpoint::Full { read_at, applied_at, .. }) if cascades::stays_behind(run, task) => {
                     Some(Checkpoint::Full { read_at, applied_at, behind_log: true })
                 }
                 Some(Checkpoint::Full { read_at, .. }) => {
