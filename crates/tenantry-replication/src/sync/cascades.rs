@@ -29,7 +29,8 @@ pub(super) fn stays_behind(run: &Run, task: &Task) -> bool {
     let Some(told) = &run.told else { return false };
     let unfinished = run.unfinished.lock().unwrap_or_else(PoisonError::into_inner);
     of(run.catalog, task.stream).any(|cascade| {
-        unfinished.contains(cascade.of) && !told.of(run.catalog, cascade.of).records.is_empty()
+        let told = told.of(run.catalog, cascade.of);
+        unfinished.contains(cascade.of) && (told.anything || !told.records.is_empty())
     })
 }
 

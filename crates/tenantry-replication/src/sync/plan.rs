@@ -265,6 +265,11 @@ pub(super) fn narrow(
         task.reach = reach(catalog, options, task, told, now);
     }
     for at in 0..tasks.len() {
+        if depends_on_unknown(catalog, tasks, &tasks[at], changes) {
+            tasks[at].reach = Reach::Whole;
+        }
+    }
+    for at in 0..tasks.len() {
         let Some(parent) = tasks[at].stream.parent.as_ref() else { continue };
         let above = changes.of(catalog, parent.stream);
         match &mut tasks[at].reach {
@@ -278,6 +283,18 @@ pub(super) fn narrow(
             }
         }
     }
+}
+
+/// Whether rows may depend on records that ended without being named and that the destination no longer holds, or never did: then no
+/// comparison with it shows that they ended.
+fn depends_on_unknown(catalog: &Catalog, tasks: &[Task], task: &Task, changes: &Changes) -> bool {
+    let is_unknown = |of: &str| {
+        let cause = tasks.iter().find(|cause| cause.stream.name == of && cause.action == Action::Read);
+        let held = |cause: &Task| applied_at(cause).is_some_and(|at| Some(at) <= applied_at(task));
+        changes.of(catalog, of).anything && cause.is_some_and(|cause| !held(cause))
+    };
+    let cascades = catalog.feed.cascades.iter();
+    cascades.filter(|cascade| cascade.stream == task.stream.name).any(|cascade| is_unknown(cascade.of))
 }
 
 fn reach(catalog: &Catalog, options: &Options, task: &Task, told: Told, now: Micros) -> Reach {

@@ -6,6 +6,16 @@ use tenantry_simulator::{Config, Plan};
 use crate::scenario::quick;
 use crate::world::World;
 
+/// The connection that an enterprise user comes from.
+fn connection_of(world: &World, user: &str) -> String {
+    let strategy = user.split('|').next().unwrap();
+    let name = user.split('|').nth(1).unwrap();
+    let sql = format!("SELECT id FROM connection WHERE strategy = '{strategy}' AND name = '{name}'");
+    let found = world.query(&sql);
+    assert_eq!(found.len(), 1, "{user}: {:?}", world.query("SELECT name, strategy FROM connection"));
+    found[0][0].clone().unwrap()
+}
+
 /// The live rows of this user in organizations.
 fn memberships(world: &World, user: &str) -> Vec<Vec<Option<String>>> {
     let sql = "SELECT organization_id FROM organization_member WHERE NOT _fivetran_deleted";
@@ -30,4 +40,28 @@ fn memberships_of_a_user_who_left_before_users_were_ever_read_end_soon() {
     // What was told again is not told for ever.
     let idle = world.requests_of(|world| drop(world.sync_with(&both)));
     assert!(idle <= 3, "{idle}");
+}
+
+#[test]
+fn memberships_of_users_who_went_with_their_connection_before_users_were_ever_read_end_soon() {
+    let config = Config {
+        users: 200,
+        organizations: 6,
+        members_per_organization: 40,
+        plan: Plan::Unlimited,
+        ..quick()
+    };
+    let world = World::start(config);
+    world.sync_with(&["--select", "organization_member", "connection", "logs"]);
+    // Its name is the middle one of three parts.
+    let of_enterprise = "SELECT min(id) FROM organization_member WHERE id LIKE 'samlp|%|%'";
+    let user = world.query(of_enterprise)[0][0].clone().unwrap();
+    assert!(!memberships(&world, &user).is_empty());
+    let connection = connection_of(&world, &user);
+    world.manage("DELETE", &format!("/connections/{connection}"), &json!({}));
+    world.wait(60);
+    let all = ["--select", "organization_member", "connection", "users", "logs"];
+    world.sync_with(&all);
+    world.sync_with(&all);
+    assert_eq!(memberships(&world, &user), Vec::<Vec<Option<String>>>::new());
 }
