@@ -218,7 +218,8 @@ fn read(key: Key, event: Json<'_>, path: &[Option<&str>]) -> Option<String> {
         }
         Key::Words { field, before, provider } => {
             let words = text(field)?;
-            let key = words.split(before).nth(1)?.split_whitespace().next()?.to_owned();
+            // Ids of custom databases may hold blanks.
+            let key = words.split(before).nth(1)?.lines().next()?.trim().to_owned();
             if key.contains('|') { key } else { format!("{}|{key}", text(provider)?) }
         }
     };
@@ -324,6 +325,7 @@ mod tests {
     fn a_deleted_user_is_named_by_words_alone() {
         let deleted = |description: &str, strategy: &str| json!({ "type": "sdu", "user_id": "", "description": description, "strategy": strategy });
         check(&[deleted("user_id: 6132", "auth0")], "users: records auth0|6132");
+        check(&[deleted("user_id: 6132 of legacy", "auth0")], "users: records auth0|6132 of legacy");
         check(&[deleted("user_id: google-oauth2|7", "google-oauth2")], "users: records google-oauth2|7");
         check(&[deleted("gone", "auth0")], "users: anything");
     }
