@@ -17,6 +17,8 @@ use crate::terminal::text;
 
 /// How long a lease lasts unless it is prolonged: how long others wait for a process of which nothing is known but that it ended.
 const LASTS: Duration = Duration::from_mins(5);
+/// How long giving back the lease may take at the end.
+const FAREWELL: Duration = Duration::from_secs(2);
 /// How often it is prolonged during a sync: several attempts may fail before it ends.
 const PROLONGED_EVERY: Duration = Duration::from_mins(1);
 
@@ -94,6 +96,26 @@ impl Keeper {
             // Others wait a little longer then, or see that we are gone.
             drop(destination.release(token).await);
             destination.fence(None);
+        }
+    }
+
+    /// Opens the destination once more to give the lease back, where it was not given back already; does not wait long for it.
+    pub(crate) async fn give_back(
+        &self,
+        open: impl Future<Output = Result<Arc<dyn Destination>, CommandError>>,
+    ) {
+        if self.token().is_none() {
+            return;
+        }
+        let give_back = async {
+            // Should somebody read just now, the lease ends by itself, or is taken from the dead.
+            if let Ok(destination) = open.await {
+                self.release(destination.as_ref()).await;
+            }
+        };
+        tokio::select! {
+            () = give_back => {}
+            () = self.clock.sleep(FAREWELL) => {}
         }
     }
 

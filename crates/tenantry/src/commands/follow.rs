@@ -15,6 +15,7 @@ use tokio::sync::watch;
 
 use crate::config::{Config, settings};
 use crate::error::{CommandError, CommandResult, Exit};
+use crate::lease::Keeper;
 use crate::replicate::{Ends, replicate, replicate_round};
 use crate::terminal::text;
 use crate::wiring::{self, Tenant};
@@ -40,6 +41,7 @@ pub(super) struct Following<'a> {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) options: Options,
     pub(super) json: bool,
+    pub(super) keeper: Keeper,
 }
 
 /// When rounds are due, on the monotonic clock, and what they are about.
@@ -60,6 +62,12 @@ struct Rounds {
 impl Following<'_> {
     /// The first sync, then round after round until a signal comes.
     pub(super) async fn run(self) -> CommandResult {
+        let ended = self.follow().await;
+        self.keeper.give_back(wiring::destination(self.config, self.url, Access::Write)).await;
+        ended
+    }
+
+    async fn follow(&self) -> CommandResult {
         let mut asked_to_stop = super::run::asked_to_stop()?;
         let mut rounds = Rounds::new(self.config)?;
         if !self.options.tables.iter().any(|table| is_of_log(table)) {
@@ -70,7 +78,8 @@ impl Following<'_> {
         }
         let ends = self.ends(true).await?;
         let mut follower = self.follower(&ends.destination.state().await?);
-        let first = follower.during(replicate(&ends, &self.options)).await?;
+        let first = follower.during(replicate(&ends, &self.options, &self.keeper)).await?;
+        self.rest(&ends).await;
         drop(ends);
         self.show_first(&first)?;
         if first.tables.iter().any(|table| is_of_log(&table.table) && table.outcome != Outcome::Done.word()) {
@@ -142,7 +151,16 @@ impl Following<'_> {
         on_record: bool,
     ) -> Result<Report, CommandError> {
         let ends = self.ends(false).await?;
-        follower.during(replicate_round(&ends, options, hints, on_record)).await
+        let round = replicate_round(&ends, options, &self.keeper, hints, on_record);
+        let report = follower.during(round).await?;
+        self.rest(&ends).await;
+        Ok(report)
+    }
+
+    /// Keeps the lease until the next round, which may take a while where this one failed.
+    async fn rest(&self, ends: &Ends) {
+        // Where it cannot be kept, the next round will say so; this one went well.
+        drop(self.keeper.rest(ends.destination.as_ref(), FAILING_WAIT_MAX).await);
     }
 
     fn show_first(&self, report: &Report) -> Result<(), CommandError> {

@@ -31,8 +31,6 @@ const EVERY_MIN: Duration = Duration::from_secs(1);
 const BACKOFF_FIRST: Duration = Duration::from_secs(2);
 /// Longest such wait.
 const BACKOFF_MAX: Duration = Duration::from_mins(5);
-/// How long giving back the lease may take at the end.
-const FAREWELL: Duration = Duration::from_secs(2);
 
 /// Keep the tables up to date, sync after sync, until told to stop
 ///
@@ -66,7 +64,7 @@ pub(crate) async fn run(args: &RunArgs) -> CommandResult {
     let keeper = Keeper::staying("run", Arc::clone(&clock));
     let mut service = Service { config, url, tenant, clock, options, keeper, schedule, json: args.json };
     let ended = service.serve(asked_to_stop).await;
-    service.give_back_lease().await;
+    service.keeper.give_back(wiring::destination(&service.config, &service.url, Access::Write)).await;
     ended
 }
 
@@ -124,23 +122,6 @@ impl Service {
         // Where it cannot be kept, the next sync will say so; this one went well.
         drop(self.keeper.rest(destination.as_ref(), self.pause()).await);
         Ok(report)
-    }
-
-    /// Opens the destination once more to give the lease back, where it was not given back already.
-    async fn give_back_lease(&self) {
-        if !self.keeper.has_lease() {
-            return;
-        }
-        let give_back = async {
-            // Should somebody read just now, the lease ends by itself, or is taken from the dead.
-            if let Ok(destination) = wiring::destination(&self.config, &self.url, Access::Write).await {
-                self.keeper.release(destination.as_ref()).await;
-            }
-        };
-        tokio::select! {
-            () = give_back => {}
-            () = self.clock.sleep(FAREWELL) => {}
-        }
     }
 }
 

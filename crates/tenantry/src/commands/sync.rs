@@ -60,7 +60,8 @@ pub(crate) async fn run(args: &SyncArgs) -> CommandResult {
             tenant.connect().await?;
         }
         let (config, tenant, url, json) = (&config, &tenant, url.as_str(), args.json);
-        return Following { config, url, tenant, clock, options, json }.run().await;
+        let keeper = Keeper::staying("sync --follow", Arc::clone(&clock) as _);
+        return Following { config, url, tenant, clock, options, json, keeper }.run().await;
     }
     bring_up_to_date(&config, &tenant, clock, &options, &args.destination, args.json).await
 }
