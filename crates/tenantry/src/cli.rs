@@ -64,6 +64,15 @@ impl Command {
             Self::Schema(_) | Self::Simulate(_) | Self::Reference(_) => false,
         }
     }
+
+    /// Whether that program reads line by line.
+    pub(crate) fn wants_lines(&self) -> bool {
+        match self {
+            Self::Run(args) => args.json,
+            Self::Sync(args) => args.json && args.follow,
+            _ => false,
+        }
+    }
 }
 
 /// Where the tables are.

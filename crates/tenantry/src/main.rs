@@ -44,18 +44,20 @@ fn run() -> Exit {
     match commands::run(&cli.command) {
         Ok(exit) => exit,
         Err(error) => {
-            show(&error, cli.command.wants_json());
+            show(&error, &cli.command);
             error.exit()
         }
     }
 }
 
-fn show(error: &CommandError, wants_json: bool) {
+fn show(error: &CommandError, command: &cli::Command) {
     if error.is_broken_pipe() {
         return;
     }
-    if wants_json {
-        // Whether or not stdout takes it, stderr and the exit code say the same.
+    // Whether or not stdout takes it, stderr and the exit code say the same.
+    if command.wants_lines() {
+        drop(terminal::print(&format!("{}\n", error.to_json())));
+    } else if command.wants_json() {
         drop(terminal::print_json(&error.to_json()));
     }
     terminal::show_error(error);

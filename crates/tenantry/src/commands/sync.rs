@@ -36,7 +36,7 @@ pub(crate) struct SyncArgs {
     full: bool,
     /// Go on after that, round after round, as the tenant tells of changes and by its log; ends with a signal, exit code 130
     #[arg(long, conflicts_with_all = ["max_requests", "max_minutes"])]
-    follow: bool,
+    pub(crate) follow: bool,
     /// Stop cleanly before request N+1, with exit code 4; a later run goes on from there
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     max_requests: Option<u64>,

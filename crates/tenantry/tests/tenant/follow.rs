@@ -5,6 +5,7 @@
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -22,6 +23,7 @@ struct Following {
     child: Child,
     lines: Receiver<Value>,
     errors: ChildStderr,
+    reader: JoinHandle<()>,
 }
 
 #[expect(clippy::disallowed_methods, reason = "a test that waits for another process")]
@@ -38,13 +40,13 @@ impl Following {
         let out = BufReader::new(child.stdout.take().unwrap());
         let errors = child.stderr.take().unwrap();
         let (sender, lines) = channel();
-        std::thread::spawn(move || {
+        let reader = std::thread::spawn(move || {
             for line in out.lines() {
                 let Ok(line) = line else { break };
                 let _ = sender.send(serde_json::from_str(&line).unwrap());
             }
         });
-        let following = Self { child, lines, errors };
+        let following = Self { child, lines, errors, reader };
         let first = following.lines.recv_timeout(SOON * 3).unwrap();
         assert_eq!((&first["outcome"], first["tables"].as_array().unwrap().len()), (&json!("done"), 33));
         following
@@ -70,7 +72,10 @@ impl Following {
     fn stop(mut self) -> String {
         assert!(Command::new("kill").arg(self.child.id().to_string()).status().unwrap().success());
         assert_eq!(self.child.wait().unwrap().code(), Some(130));
-        self.said()
+        let said = self.said();
+        self.reader.join().expect("each line is JSON");
+        assert_eq!(self.lines.try_iter().last().unwrap()["outcome"], "interrupted");
+        said
     }
 
     /// Ends it as a crash does.
