@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tenantry_simulator::Config;
 
-use crate::small;
 use crate::tables::{self, Holding};
 use crate::world::World;
+use crate::{churn, small};
 
 /// How long something may take that is to take two or three seconds, on a machine that is busy with other tests.
 const SOON: Duration = Duration::from_secs(20);
@@ -34,8 +34,12 @@ fn now() -> Instant {
 impl Following {
     /// Starts it, and waits until the first sync is over.
     fn start(world: &World, log_every: &str) -> Self {
+        Self::start_with(world, &[("TENANTRY_FOLLOW_LOGS_EVERY", log_every)])
+    }
+
+    fn start_with(world: &World, variables: &[(&str, &str)]) -> Self {
         let mut command = world.command(&["sync", "--follow", "--json"]);
-        command.env("TENANTRY_FOLLOW_LOGS_EVERY", log_every);
+        command.envs(variables.iter().copied());
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let out = BufReader::new(child.stdout.take().unwrap());
         let errors = child.stderr.take().unwrap();
@@ -50,6 +54,14 @@ impl Following {
         let first = following.lines.recv_timeout(SOON * 3).unwrap();
         assert_eq!((&first["outcome"], first["tables"].as_array().unwrap().len()), (&json!("done"), 33));
         following
+    }
+
+    /// Waits until no round has done anything for so long.
+    fn settle(&self, quiet: Duration) {
+        let begun = now();
+        while self.lines.recv_timeout(quiet).is_ok() {
+            assert!(begun.elapsed() < SOON * 3, "it comes to no rest");
+        }
     }
 
     /// Waits for a round that did this to so many rows of a table, over all rounds.
@@ -184,6 +196,25 @@ fn connections_that_close_by_design_and_events_in_disorder_lose_nothing() {
 
 fn pause(time: Duration) {
     std::thread::sleep(time);
+}
+
+#[test]
+fn a_tenant_in_which_everything_changes_is_followed_row_by_row() {
+    let world =
+        World::start(Config { event_disorder_per_mille: 200, event_connection_micros: 3_000_000, ..small() });
+    // Daily figures are part of rounds about everything alone.
+    let variables = [("TENANTRY_FOLLOW_LOGS_EVERY", "1s"), ("TENANTRY_OTHERS_EVERY", "2s")];
+    let following = Following::start_with(&world, &variables);
+    for seed in 0..6 {
+        world.churn_within_the_hour(&churn(700 + seed, 1));
+        pause(Duration::from_millis(700));
+    }
+    // What no event tells of is due after an hour.
+    world.wait(3_700);
+    following.settle(Duration::from_secs(6));
+    let truth = world.truth();
+    following.stop();
+    tables::compare(&truth, &world.tables(), Holding::Whatever);
 }
 
 #[test]
