@@ -8,6 +8,7 @@
 
 #[path = "../tests/tenant/scenario.rs"]
 mod scenario;
+#[expect(dead_code, reason = "the tests use more of it")]
 #[path = "../tests/tenant/tables.rs"]
 mod tables;
 #[expect(dead_code, reason = "the tests use more of it")]

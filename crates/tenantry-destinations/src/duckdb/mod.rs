@@ -294,7 +294,11 @@ impl Destination for DuckDb {
         let (name, checkpoint) = (name.to_owned(), checkpoint.clone());
         self.on(format!("keep the checkpoint of the {name}"), move |shared| {
             let mut writer = shared.writer()?;
-            writer.transaction(|writer| state::write_checkpoint(writer, &name, &checkpoint, run, at))
+            let fence = shared.fence();
+            writer.transaction(|writer| {
+                lease::check(writer, fence)?;
+                state::write_checkpoint(writer, &name, &checkpoint, run, at)
+            })
         })
         .await
     }

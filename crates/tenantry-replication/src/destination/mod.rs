@@ -38,7 +38,7 @@ pub trait Destination: Send + Sync {
     /// Gives the lease back, if it is still the last one. May be repeated.
     async fn release(&self, token: u64) -> DestinationResult<()>;
 
-    /// From now on each publish, park, discard and record of this object is refused with `Held`, in its own transaction, once another lease than this
+    /// From now on each publish, park, discard, keep and record of this object is refused with `Held`, in its own transaction, once another lease than this
     /// one was given. `None` ends that.
     fn fence(&self, token: Option<u64>);
 

@@ -7,7 +7,7 @@ use super::{Scene, Subject, commit, whole};
 use crate::clock::Micros;
 use crate::destination::{Claim, Holder, Lease};
 use crate::error::{DestinationErrorKind, DestinationResult};
-use crate::state::RunRecord;
+use crate::state::{Checkpoint, RunRecord};
 
 fn holder(name: &str) -> Holder {
     Holder { name: name.to_owned(), place: Some("it's here".to_owned()), process: 7 }
@@ -86,6 +86,8 @@ pub async fn who_lost_the_lease_writes_nothing(subject: &dyn Subject) {
         tables: Vec::new(),
     };
     assert_held(scene.destination.record(&run).await, "other");
+    let checkpoint = Checkpoint::Events { offset: "a".to_owned() };
+    assert_held(scene.destination.keep("the feed", &checkpoint, 1, 20).await, "other");
     assert_eq!(scene.rows(root).await, before);
     assert_eq!(scene.destination.state().await.unwrap(), state);
 
