@@ -77,6 +77,8 @@ pub struct DestinationError {
 pub enum DestinationErrorKind {
     /// Cannot be reached or opened.
     Unavailable,
+    /// It is not there: no run has filled it yet.
+    Absent,
     /// Another process holds it.
     Locked,
     /// Another process has the lease: it writes, or is about to.

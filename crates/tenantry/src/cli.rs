@@ -8,7 +8,7 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use tenantry_replication::catalog::schema::Language;
 
 use crate::commands::{
-    check, config, demo, reference, resync, run, schema, simulate, sql, status, sync, tables, verify,
+    check, config, demo, plan, reference, resync, run, schema, simulate, sql, status, sync, tables, verify,
 };
 use crate::config::settings;
 use crate::error::Exit;
@@ -37,6 +37,7 @@ pub(crate) enum Command {
     Run(run::RunArgs),
     Resync(resync::ResyncArgs),
     Verify(verify::VerifyArgs),
+    Plan(plan::PlanArgs),
     Check(check::CheckArgs),
     Status(status::StatusArgs),
     Tables(tables::TablesArgs),
@@ -56,6 +57,7 @@ impl Command {
             Self::Run(args) => args.json,
             Self::Resync(args) => args.json,
             Self::Verify(args) => args.json,
+            Self::Plan(args) => args.json,
             Self::Check(args) => args.json,
             Self::Status(args) => args.json,
             Self::Tables(args) => args.json,

@@ -248,6 +248,7 @@ impl From<DestinationError> for CommandError {
                 Some("rename or drop the table that is in the way, or use another --destination")
             }
             DestinationErrorKind::Unavailable
+            | DestinationErrorKind::Absent
             | DestinationErrorKind::Query
             | DestinationErrorKind::Failed => None,
         };

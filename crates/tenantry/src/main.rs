@@ -7,6 +7,7 @@ mod clock;
 mod commands;
 mod config;
 mod error;
+mod forecast;
 mod lease;
 mod replicate;
 mod report;

@@ -11,7 +11,7 @@ use tenantry_replication::destination::Destination;
 use tenantry_replication::source::Source;
 use tenantry_replication::state::RunRecord;
 use tenantry_replication::sync::{
-    Depth, Edges, Event, Hints, Observer, Options, Report, Verification, round, sync, verify,
+    Depth, Edges, Event, Forecast, Hints, Observer, Options, Report, Verification, forecast, round, sync, verify,
 };
 
 use crate::error::{CommandError, Exit};
@@ -96,6 +96,13 @@ async fn under_lease(
         keeper.release(destination).await;
     }
     ended
+}
+
+/// Reckons what a run would take, until that is done or a signal comes.
+pub(crate) async fn reckon(ends: &Ends, options: &Options) -> Result<Forecast, CommandError> {
+    let work = async |edges: &Edges| Ok(forecast(edges, &CATALOG, options).await?);
+    let reckoned = until_signal(ends, work).await?;
+    reckoned.ok_or_else(|| CommandError::new(Exit::Interrupted, "interrupted; nothing was changed"))
 }
 
 /// Compares the tables with the tenant until that is done or a signal comes.

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use tenantry_destinations::{Access, BUILT_IN, Language, Options};
 use tenantry_replication::catalog::{CATALOG, Replication, Stream};
 use tenantry_replication::clock::Clock;
-use tenantry_replication::destination::Destination;
-use tenantry_replication::error::{SourceErrorKind, SourceResult};
+use tenantry_replication::destination::{Destination, MemoryDestination};
+use tenantry_replication::error::{DestinationErrorKind, SourceErrorKind, SourceResult};
 use tenantry_replication::source::auth0::{Algorithm, Auth0, Credentials, Domain, Secret, Settings};
 use tenantry_replication::source::{self, Source};
 
@@ -150,13 +150,32 @@ pub(crate) async fn destination(
     access: Access,
 ) -> Result<Arc<dyn Destination>, CommandError> {
     check_scheme(url)?;
-    let options = Options {
+    Ok(tenantry_destinations::open(url, options(config, access)?).await?)
+}
+
+fn options(config: &Config, access: Access) -> Result<Options, CommandError> {
+    Ok(Options {
         access,
         language: comments(config)?,
         memory_limit: config.text(&settings::MEMORY_LIMIT)?,
         ..Options::default()
-    };
-    Ok(tenantry_destinations::open(url, options).await?)
+    })
+}
+
+/// Opens a destination to ask it something; an empty one where no run has made it yet.
+pub(crate) async fn existing_or_empty(
+    config: &Config,
+    url: &str,
+) -> Result<Arc<dyn Destination>, CommandError> {
+    check_scheme(url)?;
+    match tenantry_destinations::open(url, options(config, Access::Read)?).await {
+        Err(error) if error.kind == DestinationErrorKind::Absent => {
+            let empty = MemoryDestination::new();
+            empty.prepare(&CATALOG).await?;
+            Ok(Arc::new(empty))
+        }
+        opened => Ok(opened?),
+    }
 }
 
 /// Opens a destination that a run has filled before, to ask it something.

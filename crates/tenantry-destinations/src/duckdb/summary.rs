@@ -129,10 +129,12 @@ pub(super) fn summarize(
             newest: None,
             last_success: None,
             last_outcome: None,
+            last: None,
         };
-        if let Some((success, outcome)) = outcomes.get(table.name) {
-            line.last_success = *success;
-            line.last_outcome.clone_from(outcome);
+        if let Some(ended) = outcomes.get(table.name) {
+            line.last_success = ended.success;
+            line.last_outcome.clone_from(&ended.outcome);
+            line.last = ended.took;
         }
         if has(&names.schema, table.name) {
             let (deleted, synced) = (quoted(system::DELETED), quoted(system::SYNCED));
@@ -149,22 +151,34 @@ pub(super) fn summarize(
     Ok(lines)
 }
 
-/// When a run last finished a table well, and how the last run ended for it.
-type Outcome = (Option<i64>, Option<String>);
+/// How runs ended for a table.
+struct Ended {
+    /// When one last finished it well.
+    success: Option<i64>,
+    /// How the last one ended.
+    outcome: Option<String>,
+    /// Requests and seconds of the last one.
+    took: Option<(u64, f64)>,
+}
 
-/// By table: when a run last finished it well, and how the last run ended for it.
-fn outcomes(connection: &mut Connection) -> Attempt<BTreeMap<String, Outcome>> {
+/// How runs ended, by table.
+fn outcomes(connection: &mut Connection) -> Attempt<BTreeMap<String, Ended>> {
     let rows = connection.texts(&format!(
         "SELECT t.\"table\", \
            CAST(epoch_us(max(r.finished_at) FILTER (WHERE t.outcome = 'done')) AS VARCHAR), \
-           last(t.outcome || coalesce(': ' || t.message, '') ORDER BY t.run) \
+           last(t.outcome || coalesce(': ' || t.message, '') ORDER BY t.run), \
+           CAST(last(t.requests ORDER BY t.run) AS VARCHAR), CAST(last(t.seconds ORDER BY t.run) AS VARCHAR) \
          FROM {} t JOIN {} r ON r.run = t.run GROUP BY t.\"table\"",
         state::place("run_table"),
         state::place("run"),
     ))?;
     let line = |row: Vec<Option<String>>| {
-        let [Some(table), success, outcome] = <[Option<String>; 3]>::try_from(row).ok()? else { return None };
-        Some((table, (success.and_then(|micros| micros.parse().ok()), outcome)))
+        let [Some(table), success, outcome, requests, seconds] = <[Option<String>; 5]>::try_from(row).ok()? else {
+            return None;
+        };
+        let success = success.and_then(|micros| micros.parse().ok());
+        let took = requests.and_then(|text| text.parse().ok()).zip(seconds.and_then(|text| text.parse().ok()));
+        Some((table, Ended { success, outcome, took }))
     };
     Ok(rows.into_iter().filter_map(line).collect())
 }

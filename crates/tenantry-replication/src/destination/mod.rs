@@ -246,6 +246,8 @@ pub struct TableSummary {
     pub last_success: Option<Micros>,
     /// Outcome of the last run for this table, with its message.
     pub last_outcome: Option<String>,
+    /// Requests and seconds that the last run spent on this table's stream.
+    pub last: Option<(u64, f64)>,
 }
 
 mod compare;

@@ -4,6 +4,8 @@
 
 pub mod auth0;
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 
@@ -36,6 +38,13 @@ pub trait Source: Send + Sync {
     /// Begins to listen to what the tenant tells of changes as they happen, from where an earlier run stopped, or from now on. Sends nothing
     /// until it is asked for the first time.
     fn follow(&self, from: Option<Checkpoint>) -> Box<dyn Feed>;
+
+    /// What a read will take, for a stream of which so much is known. Asks the tenant for what is not, by two requests at most; gives
+    /// nothing that belongs into a table.
+    async fn estimate(&self, read: Read, known: Known) -> SourceResult<Estimate>;
+
+    /// How long so many requests for each stream take at the least, together, by the limits known so far; `None` where none is known.
+    fn pace(&self, requests: &[(&'static Stream, u64)]) -> Option<Duration>;
 
     /// Requests sent since [`begin`](Self::begin), retries and polls included: the scarce thing.
     fn requests(&self) -> u64;
@@ -121,6 +130,24 @@ pub struct Read {
     /// Only what changed at this time or later (microseconds UTC, by the tenant's clock): users by their time of change, events by the
     /// time of their record. Other streams take no notice. `None` for everything, or for what `from` says.
     pub since: Option<Micros>,
+}
+
+/// What is known of a stream before it is read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Known {
+    /// Its records, by an earlier read.
+    pub records: Option<u64>,
+    /// For a fan-out: the parents that it goes over.
+    pub parents: u64,
+}
+
+/// What a read will take.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Estimate {
+    /// Records that will come, as far as that can be told.
+    pub records: Option<u64>,
+    /// Requests that it will send.
+    pub requests: u64,
 }
 
 /// Where a read can go on.

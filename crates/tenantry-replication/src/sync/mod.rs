@@ -9,6 +9,7 @@ mod changes;
 mod collect;
 mod drift;
 mod follow;
+mod forecast;
 mod parents;
 mod parking;
 mod plan;
@@ -24,6 +25,7 @@ use futures::StreamExt as _;
 use futures::stream;
 
 pub use follow::{Follower, Hints, News, round};
+pub use forecast::{Forecast, How, StreamForecast, forecast};
 pub use report::{Outcome, Report};
 pub use verify::{Depth, KEYS_MAX, Verification, Verified, verify};
 

@@ -4,6 +4,7 @@ pub(crate) mod check;
 pub(crate) mod config;
 pub(crate) mod demo;
 mod follow;
+pub(crate) mod plan;
 pub(crate) mod reference;
 pub(crate) mod resync;
 pub(crate) mod run;
@@ -32,6 +33,7 @@ pub(crate) fn run(command: &Command) -> CommandResult {
         Command::Run(args) => wait(run::run(args)),
         Command::Resync(args) => wait(resync::run(args)),
         Command::Verify(args) => wait(verify::run(args)),
+        Command::Plan(args) => wait(plan::run(args)),
         Command::Check(args) => wait(check::run(args)),
         Command::Status(args) => wait(status::run(args)),
         Command::Tables(args) => tables::run(args),

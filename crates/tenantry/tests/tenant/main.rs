@@ -5,6 +5,7 @@
 
 mod cascades;
 mod follow;
+mod plan;
 mod resume;
 mod scenario;
 mod service;

@@ -82,6 +82,7 @@ pub async fn runs_are_remembered(subject: &dyn Subject) {
     let line = summary.iter().find(|line| line.table == "thing").unwrap();
     assert_eq!(line.last_success, Some(1001));
     assert_eq!(line.last_outcome.as_deref(), Some("failed: grant read:things"));
+    assert_eq!(line.last, Some((6, 0.5)));
     assert_eq!(summary.iter().find(|line| line.table == "event").unwrap().last_outcome, None);
 }
 

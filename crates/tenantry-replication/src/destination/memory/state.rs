@@ -45,6 +45,7 @@ impl Kept {
                 .filter(|(_, line)| line.outcome == "done")
                 .map(|(at, _)| at)
                 .max(),
+            last: of_runs().pop().map(|(_, line)| (line.requests, line.seconds)),
             last_outcome: of_runs().pop().map(|(_, line)| match line.message {
                 Some(message) => format!("{}: {message}", line.outcome),
                 None => line.outcome,

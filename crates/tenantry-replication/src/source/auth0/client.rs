@@ -285,6 +285,11 @@ impl Client {
         Ok(())
     }
 
+    /// How long requests to these paths take at the least, by the limits known so far; `None` where none is known.
+    pub(super) fn pace<'a>(&self, requests: impl Iterator<Item = (&'a str, u64)>) -> Option<Duration> {
+        self.budget.pace(requests.map(|(path, requests)| (Group::of(path), requests)))
+    }
+
     /// Counts requests and allowance from now on.
     pub(super) fn begin(&self) {
         self.sent.store(0, Ordering::Relaxed);

@@ -29,7 +29,7 @@ const POLLS_MAX: u32 = 1_440;
 /// Jobs begun in one read, at most.
 const JOBS_MAX: u32 = 2;
 /// Changed users beyond which an export costs fewer requests than a walk over them: a job takes some looks, and is one read of everything.
-const WALKED_MAX: u64 = 1_000;
+pub(super) const WALKED_MAX: u64 = 1_000;
 /// Times that a job's file is fetched, at most: a link may expire, a connection may break.
 const DOWNLOADS_MAX: u32 = 6;
 

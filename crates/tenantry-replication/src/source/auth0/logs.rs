@@ -67,11 +67,11 @@ enum Phase {
 }
 
 /// What an answer holds.
-struct Events {
+pub(super) struct Events {
     head: Head,
     body: Bytes,
     /// Ids of the events, in the order of the answer.
-    ids: Vec<String>,
+    pub(super) ids: Vec<String>,
     newest: Option<Micros>,
     /// Position that the answer's `Link` names.
     next: Option<String>,
@@ -277,7 +277,7 @@ fn is_refusal(error: &SourceError) -> bool {
     error.status == Some(400) || error.status == Some(404)
 }
 
-fn events(answer: &Collected, collection: &'static str) -> Result<Events, String> {
+pub(super) fn events(answer: &Collected, collection: &'static str) -> Result<Events, String> {
     let head = paging::head(&answer.body, collection)?;
     let document = Json::document(&answer.body).map_err(|error| error.to_string())?;
     let array = if head.records == Records::Array("") { Some(document) } else { document.get(collection) };

@@ -16,6 +16,7 @@ mod calendar;
 mod client;
 mod daily;
 mod download;
+mod estimate;
 mod events;
 mod export;
 mod failure;
@@ -33,6 +34,7 @@ mod transport;
 mod url;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -48,7 +50,7 @@ use self::events::Events;
 use self::export::Export;
 use self::list::{FanOut, List, Walker};
 use self::logs::Logs;
-use super::{Access, Feed, Page, Pages, Read, Records, Source};
+use super::{Access, Estimate, Feed, Known, Page, Pages, Read, Records, Source};
 use crate::catalog::{Replication, Stream};
 use crate::clock::{Clock, MICROS_PER_SECOND, Micros};
 use crate::error::{SourceError, SourceErrorKind, SourceResult};
@@ -159,6 +161,15 @@ impl Source for Auth0 {
 
     fn follow(&self, from: Option<Checkpoint>) -> Box<dyn Feed> {
         Box::new(Events::new(Arc::clone(&self.client), from))
+    }
+
+    async fn estimate(&self, read: Read, known: Known) -> SourceResult<Estimate> {
+        estimate::estimate(&Reader::new(Arc::clone(&self.client)), &read, known).await
+    }
+
+    fn pace(&self, requests: &[(&'static Stream, u64)]) -> Option<Duration> {
+        let path = |stream: &Stream| stream.endpoint.as_ref().map_or("", |endpoint| endpoint.path);
+        self.client.pace(requests.iter().map(|(stream, requests)| (path(stream), *requests)))
     }
 
     fn requests(&self) -> u64 {

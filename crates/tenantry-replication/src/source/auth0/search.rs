@@ -224,6 +224,15 @@ fn look(body: &[u8], collection: &'static str) -> Result<Seen, String> {
     Ok(Seen { head, users })
 }
 
+/// The search for all users, or for those that changed at `since` or later.
+pub(super) fn everyone(since: Option<Micros>) -> String {
+    let phase = since.map_or(Phase::Count, |since| Phase::Changed {
+        from: calendar::iso_millis(since),
+        met: BTreeSet::new(),
+    });
+    phase.query().0
+}
+
 /// Quotes a value of a search.
 fn quoted(value: &str) -> String {
     format!("\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\""))

@@ -163,6 +163,13 @@ impl Bucket {
         }
     }
 
+    /// How long so many requests take at the least, if nobody else sends any.
+    pub(super) fn time_for(&mut self, requests: u64, now: Duration) -> Duration {
+        self.advance(now);
+        let beyond = requests as f64 - self.credit.max(0.0);
+        Duration::try_from_secs_f64((beyond / (self.rate() * self.share)).max(0.0)).unwrap_or(Duration::MAX)
+    }
+
     /// Counts a request, also one that waits as [`Self::wait`] said. Gives its number.
     pub(super) fn take(&mut self, now: Duration) -> u64 {
         self.charge(now);

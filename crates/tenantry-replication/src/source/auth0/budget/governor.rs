@@ -165,6 +165,30 @@ impl Governor {
         until.checked_sub(now).filter(|wait| *wait > Duration::ZERO)
     }
 
+    /// How long so many requests of each group take at the least. `None` where nothing is known that would hold them up.
+    pub(super) fn pace(
+        &mut self,
+        requests: impl Iterator<Item = (Group, u64)>,
+        now: Duration,
+    ) -> Option<Duration> {
+        let mut of_bucket = vec![0; self.buckets.len()];
+        let mut all = 0;
+        for (group, requests) in requests {
+            let mut draws = self.draws(group);
+            if draws.is_empty() {
+                draws.extend(self.scarcest());
+            }
+            for bucket in draws {
+                of_bucket[bucket] += requests;
+            }
+            all += requests;
+        }
+        let buckets = self.buckets.iter_mut().zip(of_bucket);
+        let held_up = buckets.map(|(bucket, requests)| bucket.time_for(requests, now)).max();
+        let paced = self.pace.map(|(gap, _)| gap.saturating_mul(u32::try_from(all).unwrap_or(u32::MAX)));
+        held_up.max(paced)
+    }
+
     /// The smallest bucket: the one to assume for a group that nothing is known of.
     fn scarcest(&self) -> Option<usize> {
         let limit = |bucket: &usize| self.buckets[*bucket].limit;

@@ -78,6 +78,11 @@ impl Budget {
         permit
     }
 
+    /// How long so many requests of each group take at the least, by the limits known so far; `None` where none is known.
+    pub(super) fn pace(&self, requests: impl Iterator<Item = (Group, u64)>) -> Option<Duration> {
+        self.governor().pace(requests, self.clock.monotonic())
+    }
+
     /// After a 429: nothing that draws on the same bucket goes out before `wait` is over.
     pub(super) fn refused(&self, group: Group, standing: Option<Standing>, wait: Duration) {
         let now = self.clock.monotonic();
