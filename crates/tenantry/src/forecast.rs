@@ -75,7 +75,8 @@ pub(crate) fn warnings(forecast: &Forecast, allowance: &Allowance) -> Vec<String
     let mut warnings = forecast.notes.clone();
     if let Some(most) = allowance.max_requests.filter(|most| *most < forecast.requests) {
         let runs = forecast.requests.div_ceil(most);
-        warnings.push(format!("one sync may send {}: this takes {runs} of them", text::counted(most, "request")));
+        warnings
+            .push(format!("one sync may send {}: this takes {runs} of them", text::counted(most, "request")));
     }
     if let (Some(most), Some(least)) = (allowance.max_time, forecast.time)
         && most < least

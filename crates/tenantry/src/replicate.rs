@@ -11,7 +11,8 @@ use tenantry_replication::destination::Destination;
 use tenantry_replication::source::Source;
 use tenantry_replication::state::RunRecord;
 use tenantry_replication::sync::{
-    Depth, Edges, Event, Forecast, Hints, Observer, Options, Report, Verification, forecast, round, sync, verify,
+    Depth, Edges, Event, Forecast, Hints, Observer, Options, Report, Verification, forecast, round, sync,
+    verify,
 };
 
 use crate::error::{CommandError, Exit};

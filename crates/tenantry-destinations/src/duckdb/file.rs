@@ -82,7 +82,9 @@ fn attach(connection: &mut Connection, path: &Path, options: &Options) -> Attemp
     let version = options.storage_version.as_deref().unwrap_or(STORAGE_VERSION);
     let exists = path.exists();
     let mode = match options.access {
-        Access::Read if !exists => return Err(Failure::new(DestinationErrorKind::Absent, "there is no such file")),
+        Access::Read if !exists => {
+            return Err(Failure::new(DestinationErrorKind::Absent, "there is no such file"));
+        }
         Access::Read => "READ_ONLY".to_owned(),
         Access::Write => format!("STORAGE_VERSION {}", literal(version)),
     };

@@ -173,11 +173,13 @@ fn outcomes(connection: &mut Connection) -> Attempt<BTreeMap<String, Ended>> {
         state::place("run"),
     ))?;
     let line = |row: Vec<Option<String>>| {
-        let [Some(table), success, outcome, requests, seconds] = <[Option<String>; 5]>::try_from(row).ok()? else {
+        let [Some(table), success, outcome, requests, seconds] = <[Option<String>; 5]>::try_from(row).ok()?
+        else {
             return None;
         };
         let success = success.and_then(|micros| micros.parse().ok());
-        let took = requests.and_then(|text| text.parse().ok()).zip(seconds.and_then(|text| text.parse().ok()));
+        let took =
+            requests.and_then(|text| text.parse().ok()).zip(seconds.and_then(|text| text.parse().ok()));
         Some((table, Ended { success, outcome, took }))
     };
     Ok(rows.into_iter().filter_map(line).collect())

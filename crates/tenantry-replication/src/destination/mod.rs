@@ -232,7 +232,7 @@ pub struct Counts {
 }
 
 /// What `tenantry status` shows of a table.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct TableSummary {
     /// The table.
     pub table: &'static str,

@@ -39,8 +39,8 @@ pub trait Source: Send + Sync {
     /// until it is asked for the first time.
     fn follow(&self, from: Option<Checkpoint>) -> Box<dyn Feed>;
 
-    /// What a read will take, for a stream of which so much is known. Asks the tenant for what is not, by two requests at most; gives
-    /// nothing that belongs into a table.
+    /// What a read will take, for a stream of which so much is known. Asks the tenant for what is not, by a few requests; gives nothing
+    /// that belongs into a table.
     async fn estimate(&self, read: Read, known: Known) -> SourceResult<Estimate>;
 
     /// How long so many requests for each stream take at the least, together, by the limits known so far; `None` where none is known.

@@ -207,16 +207,13 @@ impl Reckoning<'_> {
     /// A read of everything, or of what came since the checkpoint.
     async fn whole(&mut self, task: &Task) -> Result<Estimate, SyncError> {
         let stream = task.stream;
-        let mut estimate = match &stream.parent {
-            Some(parent) => {
-                let held = || self.catalog.stream(parent.stream).and_then(|parent| self.rows(parent.root().name));
-                let parents = self.records.get(parent.stream).copied().or_else(held).unwrap_or(0);
-                self.fan_out(stream, parents).await?
-            }
-            None => {
-                let known = Known { records: self.rows(stream.root().name), parents: 0 };
-                self.edges.source.estimate(read(task), known).await?
-            }
+        let mut estimate = if let Some(parent) = &stream.parent {
+            let held = || self.catalog.stream(parent.stream).and_then(|parent| self.rows(parent.root().name));
+            let parents = self.records.get(parent.stream).copied().or_else(held).unwrap_or(0);
+            self.fan_out(stream, parents).await?
+        } else {
+            let known = Known { records: self.rows(stream.root().name), parents: 0 };
+            self.edges.source.estimate(read(task), known).await?
         };
         if matches!(task.from, Some(Checkpoint::Full { .. })) {
             // Whether rows have drifted is seen by asking the log once more.
