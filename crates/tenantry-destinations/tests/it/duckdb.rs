@@ -140,7 +140,7 @@ async fn a_schema_of_any_name_does() {
 async fn readers_read_side_by_side_and_write_nothing() {
     let file = File::new();
     let reading = Options { access: Access::Read, ..Options::default() };
-    assert_eq!(refusal(&file.path(), reading.clone()).await.0, DestinationErrorKind::Unavailable);
+    assert_eq!(refusal(&file.path(), reading.clone()).await.0, DestinationErrorKind::Absent);
     assert!(!file.path().exists(), "a reader makes no file");
     open(&file.path(), Options::default()).await.unwrap().prepare(&tables::CATALOG).await.unwrap();
     let before = std::fs::read(file.path()).unwrap();
