@@ -2,9 +2,13 @@
 //!
 //! Nothing else in this crate asks the operating system for the time, sleeps, or draws random numbers.
 
+mod virtual_time;
+
 use std::time::Duration;
 
 use async_trait::async_trait;
+
+pub use virtual_time::VirtualClock;
 
 /// An instant in microseconds since 1970-01-01T00:00:00Z: the resolution that every destination keeps.
 pub type Micros = i64;

@@ -10,7 +10,6 @@ use tenantry_replication::source::auth0::Auth0;
 use tenantry_simulator::{Config, Plan, Request};
 
 use super::network::{Sent, Tenant, stream};
-use super::time::VirtualClock;
 
 /// How long a run with more work than budget goes on.
 const RUN: Duration = Duration::from_mins(4);
@@ -21,7 +20,7 @@ const SETTLED: Duration = Duration::from_mins(1);
 
 fn tenant(plan: Plan, latency: u64) -> Arc<Tenant> {
     let config = Config { users: 50, logs: 10, plan, log_own_traffic: false, ..Config::default() };
-    Tenant::with(config, VirtualClock::new(), Duration::from_millis(latency))
+    Tenant::with(config, super::time::clock(), Duration::from_millis(latency))
 }
 
 /// Asks for records of these streams, six at a time of each, until the time is over.

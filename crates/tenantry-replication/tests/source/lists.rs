@@ -397,7 +397,7 @@ fn an_expired_position_begins_the_list_again_once() {
 
 #[test]
 fn the_tokens_of_a_list_reach_the_tenant_alone_and_in_flight_is_bounded() {
-    let clock = super::time::VirtualClock::new();
+    let clock = super::time::clock();
     let tenant = Tenant::with(Config { organizations: 60, ..unlimited() }, clock, Duration::from_millis(200));
     let parents: Vec<String> = ids(&tenant.truth()["organizations"], "id").into_iter().collect();
     let source = tenant.source_with(|settings| settings.in_flight = 3);

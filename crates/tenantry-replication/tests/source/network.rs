@@ -18,7 +18,7 @@ use tenantry_replication::state::Checkpoint;
 use tenantry_simulator::{CLIENT_ID, CLIENT_SECRET, Config, Request, Simulation};
 
 use super::Got;
-use super::time::VirtualClock;
+use tenantry_replication::clock::VirtualClock;
 
 /// A request as a test looks at it.
 #[derive(Debug, Clone)]
@@ -76,7 +76,7 @@ pub(crate) struct Tenant {
 
 impl Tenant {
     pub(crate) fn new(config: Config) -> Arc<Self> {
-        Self::with(config, VirtualClock::new(), Duration::from_millis(20))
+        Self::with(config, super::time::clock(), Duration::from_millis(20))
     }
 
     pub(crate) fn with(config: Config, clock: Arc<VirtualClock>, latency: Duration) -> Arc<Self> {
@@ -228,7 +228,7 @@ impl Script {
     pub(crate) fn new(
         rule: impl Fn(&Sent, usize) -> Result<Answer, TransportError> + Send + Sync + 'static,
     ) -> Arc<Self> {
-        Arc::new(Self { clock: VirtualClock::new(), rule: Box::new(rule), log: Mutex::default() })
+        Arc::new(Self { clock: super::time::clock(), rule: Box::new(rule), log: Mutex::default() })
     }
 
     /// These answers to requests of the API, in order.

@@ -13,7 +13,6 @@ use tenantry_simulator::{CLIENT_ID, Config, Plan};
 
 use super::network::{Script, Tenant, ok, settings, stream};
 use super::read_all;
-use super::time::VirtualClock;
 
 /// Body of a private key that was made for this test and opens nothing.
 const KEY: &str = include_str!("throwaway_key.txt");
@@ -31,7 +30,7 @@ fn connecting_tells_scopes_and_clock() {
     let scopes = vec!["read:users".to_owned(), "read:clients".to_owned()];
     for (skew, ahead) in [(0, 0), (-3_600_000_000, 3_600), (90_000_000, -90)] {
         let config = Config { scopes: Some(scopes.clone()), ..unlimited() };
-        let tenant = Tenant::with(config, VirtualClock::skewed(skew), Duration::from_millis(50));
+        let tenant = Tenant::with(config, super::time::skewed(skew), Duration::from_millis(50));
         let source = tenant.source();
         let access = tenant.clock.run(source.connect()).unwrap();
         assert_eq!(access.scopes, Some(vec!["read:clients".into(), "read:users".into()]));
@@ -59,7 +58,7 @@ fn wrong_credentials_are_refused_at_once() {
 fn a_token_that_ends_in_the_middle_of_a_walk_is_renewed_before() {
     let tenant = Tenant::with(
         Config { organizations: 400, token_micros: 60_000_000, members_per_organization: 3, ..unlimited() },
-        VirtualClock::new(),
+        super::time::clock(),
         Duration::from_secs(2),
     );
     let parents: Vec<String> = tenant.truth()["organizations"]
@@ -200,7 +199,7 @@ fn an_application_may_sign_instead_of_sending_a_secret() {
 #[test]
 fn a_wrong_clock_is_corrected_before_signing_again() {
     // Our clock is an hour slow; the tenant takes ten seconds.
-    let clock = VirtualClock::skewed(-3_600_000_000);
+    let clock = super::time::skewed(-3_600_000_000);
     let tenant = Tenant::with(unlimited(), Arc::clone(&clock), Duration::from_millis(10));
     tenant.fault(json!({ "path": "/oauth/token", "status": 401, "body": { "error": "invalid_client" }, "headers": { "date": "Mon, 02 Nov 2026 08:00:00 GMT" } }));
     let source = tenant.source_with(|settings| settings.credentials = private_key(Algorithm::Rs256));

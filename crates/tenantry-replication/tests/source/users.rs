@@ -10,7 +10,6 @@ use tenantry_replication::source::{Read, Source};
 use tenantry_simulator::{Churn, Config, Plan};
 
 use super::network::{Script, Tenant, ok, parameter, refusal, stream};
-use super::time::VirtualClock;
 use super::{Got, read_all, records};
 
 fn config(users: u32, tied: u32) -> Config {
@@ -139,7 +138,7 @@ fn an_expired_link_is_replaced_by_a_fresh_one() {
 #[test]
 fn a_link_that_really_expires_is_replaced() {
     // Each way takes longer than the link lives: only because the tenant counts from the look does the third attempt work.
-    let tenant = Tenant::with(config(500, 0), VirtualClock::new(), Duration::from_millis(10));
+    let tenant = Tenant::with(config(500, 0), super::time::clock(), Duration::from_millis(10));
     tenant.fault(json!({ "path": "/exports/*", "status": 503, "times": 1 }));
     let source = tenant.source();
     let mut pages =
