@@ -37,6 +37,16 @@ pub(crate) fn scenario(root: &Path, parts: &[&str]) -> io::Result<Findings> {
     Ok(findings)
 }
 
+/// Runs trials: many seeds, or one again. With a planted defect, in a build that can hold it.
+pub(crate) fn simulate(root: &Path, parts: &[&str]) -> io::Result<Findings> {
+    let mut findings = Findings::new();
+    let planted: &[&str] =
+        if parts.contains(&"--planted") { &["--features", "planted-defects"] } else { &[] };
+    let trials = ["run", "--quiet", "--locked", "-p", "tenantry-trials"];
+    step(root, &[&trials[..], planted, &["--"], parts].concat(), &mut findings)?;
+    Ok(findings)
+}
+
 fn step(root: &Path, arguments: &[&str], findings: &mut Findings) -> io::Result<()> {
     let status = Command::new(cargo()).args(arguments).current_dir(root).status()?;
     if !status.success() {

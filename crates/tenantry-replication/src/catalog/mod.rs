@@ -14,7 +14,7 @@ mod tests;
 pub use auth0::CATALOG;
 
 /// Everything that is replicated from one kind of source.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Catalog {
     /// Streams in the order in which they are read: parents before the streams that fan out over them.
     pub streams: &'static [Stream],
@@ -33,7 +33,7 @@ pub struct Catalog {
 }
 
 /// One endpoint read to its end. It feeds a root table and the root's child tables.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Stream {
     /// Name of the stream, as `tenantry tables` shows it.
     pub name: &'static str,
@@ -48,7 +48,7 @@ pub struct Stream {
 }
 
 /// How a stream is asked for.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Endpoint {
     /// Path below `/api/v2`, with `{parent}` where the parent's key goes.
     pub path: &'static str,
@@ -101,7 +101,7 @@ pub enum Replication {
 }
 
 /// The stream that a fan-out goes over.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Parent {
     /// Name of the parent stream.
     pub stream: &'static str,

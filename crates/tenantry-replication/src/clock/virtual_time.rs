@@ -65,19 +65,28 @@ impl VirtualClock {
         self.state().slept.clone()
     }
 
-    /// Lets time pass without anything happening. Panics where somebody sleeps.
+    /// Lets time pass without anything happening.
+    ///
+    /// # Panics
+    /// Where somebody sleeps.
     pub fn pass(&self, duration: Duration) {
         let mut state = self.state();
         assert!(state.sleepers.is_empty(), "somebody sleeps");
         state.elapsed += duration;
     }
 
-    /// Runs a future to its end, moving time whenever it waits for nothing else. Panics where it waits for something that never comes.
+    /// Runs a future to its end, moving time whenever it waits for nothing else.
+    ///
+    /// # Panics
+    /// Where the future waits for something that never comes.
     pub fn run<F: Future>(&self, future: F) -> F::Output {
         self.run_until(future, || false).expect("nothing stops the future")
     }
 
     /// The same, but drops the future, as a killed process would, once `stop` says so after one of its steps: `None` then.
+    ///
+    /// # Panics
+    /// Where the future waits for something that never comes.
     pub fn run_until<F: Future>(&self, future: F, stop: impl Fn() -> bool) -> Option<F::Output> {
         let woken = Arc::new(Woken(AtomicBool::new(true)));
         let waker = Waker::from(Arc::clone(&woken));

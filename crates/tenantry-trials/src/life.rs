@@ -1,0 +1,286 @@
+//! The course of a trial: rounds of change and runs, then calm, one more run, and judgement.
+//!
+//! The engine that runs is the real one; everything around it is in this crate or in the simulator.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tenantry_replication::clock::Clock;
+use tenantry_replication::source::auth0::{Auth0, Credentials, Domain, Secret, Settings};
+use tenantry_replication::sync::{
+    Edges, Event, Observer, Options, Outcome, Report, SyncError, UNTOLD_EVERY, sync,
+};
+use tenantry_simulator::{CLIENT_ID, CLIENT_SECRET};
+
+use crate::faults::Group;
+use crate::network::Network;
+use crate::sightings::{Sighting, Sightings};
+use crate::trial::{Step, Trial};
+use crate::warehouse::Warehouse;
+use crate::world::{HOST, Violation, World};
+use crate::{catalog, check};
+
+/// Pause before the run that must find everything: lists without events are due, indexes have caught up.
+const CALM: Duration = Duration::from_mins(70);
+/// Time between a run that ended badly and the next.
+const RESTART: Duration = Duration::from_secs(20);
+/// Time between the last two runs.
+const AT_ONCE: Duration = Duration::from_secs(5);
+/// Longest time that a run may take.
+const RUN_MAX: Duration = Duration::from_hours(20);
+
+/// What a trial came to.
+#[derive(Debug)]
+pub struct Verdict {
+    /// Invariants that did not hold; none for a good trial.
+    pub violations: Vec<Violation>,
+    /// States that were reached.
+    pub sightings: Sightings,
+    /// Tells two courses apart, to the byte.
+    pub digest: u64,
+    /// The course, where it was asked for.
+    pub trace: Option<String>,
+}
+
+/// Runs a trial to its end. A panic of the engine is a violation like any other.
+pub fn run(trial: &Trial, keeps_trace: bool) -> Verdict {
+    let world = World::new(trial, keeps_trace);
+    let lived = catch_unwind(AssertUnwindSafe(|| Life::new(trial, Arc::clone(&world)).live()));
+    if lived.is_err() {
+        world.violated("I10 no panic", "the engine panics");
+    }
+    let state = world.state();
+    Verdict {
+        violations: state.violations.clone(),
+        sightings: state.sightings.clone(),
+        digest: state.trace.digest(),
+        trace: state.trace.kept(),
+    }
+}
+
+/// How a run ended.
+enum End {
+    Finished(Result<Report, SyncError>),
+    Crashed,
+}
+
+struct Life<'a> {
+    trial: &'a Trial,
+    world: Arc<World>,
+    warehouse: Arc<Warehouse>,
+    source: Option<Arc<Auth0>>,
+    after_crash: bool,
+}
+
+struct Silent;
+
+impl Observer for Silent {
+    fn event(&self, _event: &Event) {}
+}
+
+impl<'a> Life<'a> {
+    fn new(trial: &'a Trial, world: Arc<World>) -> Self {
+        let warehouse = Arc::new(Warehouse::new(Arc::clone(&world), trial.config.search_lag_micros));
+        Self { trial, world, warehouse, source: None, after_crash: false }
+    }
+
+    fn live(mut self) {
+        for round in &self.trial.rounds {
+            self.world.pass(round.pause, &round.steps);
+            self.set_clock();
+            for (number, point) in &round.crashes {
+                self.world.trace(&format!("run, crash {number} at point {point}"));
+                let end = self.run(&round.steps, Some(*point), false);
+                if !matches!(end, End::Crashed) {
+                    break;
+                }
+                self.world.pass(RESTART, &[]);
+            }
+            if round.crashes.is_empty() || self.after_crash {
+                self.run(&round.steps, None, false);
+            }
+        }
+        self.world.calm();
+        self.source = None;
+        self.world.pass(CALM, &[]);
+        self.judge();
+    }
+
+    /// Faults have stopped: one run makes everything equal, and another one changes nothing.
+    fn judge(&mut self) {
+        // What was quarantined in passing is only met again by a full read.
+        let full = self.trial.odds.contains_key(&Group::OddRecord);
+        if self.warehouse.memory().has_parked() {
+            // A read that goes on shows what was when it began; the run after the one that ends it brings the changes since.
+            self.run(&[], None, full);
+            self.world.pass(AT_ONCE, &[]);
+        }
+        self.world.trace("the run that must find everything");
+        let (before, owed) = self.world.now();
+        let end = self.run(&[], None, full);
+        let world = Arc::clone(&self.world);
+        match end {
+            End::Finished(Ok(report)) if report.all_done() => {}
+            End::Finished(Ok(report)) => {
+                for table in report.tables.iter().filter(|table| table.message.is_some()) {
+                    let why = table.message.as_deref().unwrap_or_default();
+                    world.violated("I5 converges", format!("{} is {}: {why}", table.table, table.outcome));
+                }
+            }
+            End::Finished(Err(error)) => {
+                world.violated("I5 converges", format!("the last run fails: {error}"));
+            }
+            End::Crashed => world.violated("I7 bounded", "the last run does not end"),
+        }
+        self.world.now();
+        check::equals_tenant(&world, self.warehouse.memory(), &before);
+        check::log_is_whole(&world, self.warehouse.memory(), &owed);
+        let before = check::rows_that_may_not_move(self.warehouse.memory());
+        self.world.pass(AT_ONCE, &[]);
+        self.world.trace("the run that must change nothing");
+        self.run(&[], None, false);
+        let after = check::rows_that_may_not_move(self.warehouse.memory());
+        for (table, rows) in &before {
+            if after.get(table) != Some(rows) {
+                world.violated("I6 idempotent", format!("{table} changes in a run over an unchanged tenant"));
+            }
+        }
+        world.trace(&format!("{after:?}"));
+    }
+
+    /// One run. A killed one leaves its successor what was published.
+    fn run(&mut self, steps: &[Step], crash_at: Option<u64>, full: bool) -> End {
+        self.world.begin(steps, crash_at, self.after_crash);
+        let edges = Edges {
+            source: self.source(),
+            destination: Arc::clone(&self.warehouse) as _,
+            clock: Arc::clone(&self.world.clock) as _,
+            observer: Arc::new(Silent),
+        };
+        let catalog = catalog::with_pages_of(self.trial.page_size);
+        let options = Options {
+            tenant: self.trial.config.tenant.clone(),
+            tables: catalog.tables().map(|table| table.name).collect(),
+            full,
+            streams_at_once: self.trial.streams_at_once,
+            full_every: self.trial.full_every,
+            untold_every: UNTOLD_EVERY,
+        };
+        let begun = self.world.clock.monotonic();
+        let world = Arc::clone(&self.world);
+        let stop = || world.fate.struck().is_some();
+        let finished = self.world.clock.run_until(sync(&edges, catalog, &options), stop);
+        if self.world.clock.monotonic().saturating_sub(begun) > RUN_MAX {
+            self.world.violated("I7 bounded", format!("a run takes more than {RUN_MAX:?}"));
+        }
+        self.world.listen();
+        let end = finished.map_or(End::Crashed, End::Finished);
+        self.account(&end);
+        if matches!(end, End::Crashed) {
+            self.warehouse = Arc::new(self.warehouse.after_crash());
+            self.source = None;
+        }
+        self.after_crash = matches!(end, End::Crashed);
+        self.world.overdue();
+        check::position_is_not_ahead(&self.world, &self.warehouse);
+        end
+    }
+
+    /// The source of a run: that of the run before where one process makes several.
+    fn source(&mut self) -> Arc<Auth0> {
+        if let Some(source) = self.source.clone().filter(|_| self.trial.one_process) {
+            return source;
+        }
+        let credentials =
+            Credentials::ClientSecret { client_id: CLIENT_ID.to_owned(), secret: Secret::new(CLIENT_SECRET) };
+        let domain = Domain::parse(HOST).expect("the simulated tenant has a domain");
+        let mut settings = Settings::new(domain, credentials);
+        settings.in_flight = self.trial.in_flight;
+        settings.leave = self.trial.leave;
+        if self.world.strikes(Group::Allowance) {
+            settings.max_requests = Some(1 + self.world.draw(80));
+        }
+        let network = Network { world: Arc::clone(&self.world), host: HOST };
+        let clock: Arc<dyn Clock> = Arc::clone(&self.world.clock) as _;
+        let source = Arc::new(Auth0::new(settings, Arc::new(network), clock));
+        self.source = Some(Arc::clone(&source));
+        source
+    }
+
+    fn set_clock(&self) {
+        const SECOND: i64 = 1_000_000;
+        const SKEWS: [i64; 8] = [-31_536_000, -3_600, -10, -2, 2, 10, 3_600, 31_536_000];
+        if self.world.strikes(Group::ClockWrong) {
+            self.world.clock.skew(SKEWS[self.world.draw(8) as usize] * SECOND);
+        }
+    }
+
+    /// Notes how a run ended, and what that shows.
+    fn account(&self, end: &End) {
+        let world = &self.world;
+        match end {
+            End::Crashed => self.account_crash(),
+            End::Finished(Err(error)) => {
+                world.trace(&format!("run fails: {error}"));
+                self.keep_secrets(&error.to_string());
+                world.saw(match error {
+                    SyncError::Source(_) => Sighting::SourceFailed,
+                    SyncError::Destination(_) => Sighting::DestinationFailed,
+                });
+            }
+            End::Finished(Ok(report)) => self.account_report(report),
+        }
+    }
+
+    fn account_report(&self, report: &Report) {
+        let world = &self.world;
+        for table in &report.tables {
+            let message = table.message.as_deref().unwrap_or_default();
+            world.trace(&format!("{} {} {message}", table.table, table.outcome));
+            self.keep_secrets(message);
+            let sighting = match table.outcome.as_str() {
+                outcome if outcome == Outcome::Skipped.word() => Sighting::TableSkipped,
+                outcome if outcome == Outcome::Failed.word() => Sighting::StreamFailed,
+                outcome if outcome == Outcome::Stopped.word() => Sighting::ReadStopped,
+                _ => continue,
+            };
+            world.saw(sighting);
+        }
+        let state = &mut *world.state();
+        if report.all_done() && state.run.number > 1 && !state.run.exported && state.run.walked {
+            state.sightings.note(Sighting::LogFollowed);
+        }
+    }
+
+    fn account_crash(&self) {
+        let world = &self.world;
+        let place = world.fate.struck().unwrap_or_default();
+        world.trace(&format!("killed at {place}"));
+        if self.after_crash {
+            world.saw(Sighting::CrashTwiceInARow);
+        }
+        if self.warehouse.holds_staged() {
+            world.saw(Sighting::CrashBetweenStageAndPublish);
+        }
+        if world.state().run.in_fan_out {
+            world.saw(Sighting::CrashWithinFanOut);
+        }
+        match place.split(' ').next() {
+            Some("request" | "answer") => world.saw(Sighting::CrashDuringRequest),
+            Some("body") => world.saw(Sighting::CrashDuringBody),
+            Some("after") if place == "after publish" => world.saw(Sighting::CrashRightAfterCommit),
+            _ => {}
+        }
+    }
+
+    /// I9: no secret and no name of a person in what a run says.
+    fn keep_secrets(&self, said: &str) {
+        if [CLIENT_SECRET, "Bearer ", "eyJ", "auth0|", "@example.com"]
+            .iter()
+            .any(|secret| said.contains(secret))
+        {
+            self.world.violated("I9 secrets", format!("a message tells too much: {said}"));
+        }
+    }
+}

@@ -1,0 +1,291 @@
+//! What a seed picks: a tenant, how it changes, what fails, and where the run dies. Pure.
+//!
+//! Every part has a name, so that it can be left out: a failing trial is made small that way.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use tenantry_simulator::{Churn, Config, Plan};
+
+use crate::chance::Chance;
+use crate::faults::Group;
+
+/// Trials in so many are calm: changes and crashes, but no faults.
+const CALM_ONE_IN: u64 = 6;
+/// Page sizes that the catalog's lists are read with; the API allows 1 to 100.
+const PAGE_SIZES: [u32; 5] = [2, 3, 5, 10, 100];
+
+/// One life of a replicated tenant.
+#[derive(Debug, Clone)]
+pub struct Trial {
+    /// The seed that everything comes from.
+    pub seed: u64,
+    pub(crate) config: Config,
+    pub(crate) page_size: u32,
+    pub(crate) in_flight: usize,
+    pub(crate) streams_at_once: usize,
+    pub(crate) leave: f64,
+    pub(crate) full_every: Duration,
+    /// Whether one process makes all runs, until it is killed.
+    pub(crate) one_process: bool,
+    pub(crate) odds: BTreeMap<Group, f64>,
+    pub(crate) rounds: Vec<Round>,
+}
+
+/// A pause, and a run that is begun again until it comes to its end.
+#[derive(Debug, Clone)]
+pub(crate) struct Round {
+    pub(crate) number: usize,
+    pub(crate) pause: Duration,
+    pub(crate) steps: Vec<Step>,
+    /// Number of the crash, and the point at which the run dies.
+    pub(crate) crashes: Vec<(usize, u64)>,
+}
+
+/// Something that happens to the tenant.
+#[derive(Debug, Clone)]
+pub(crate) struct Step {
+    pub(crate) number: usize,
+    pub(crate) when: When,
+    pub(crate) what: What,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum When {
+    /// In the pause, at this share of it.
+    Pause(f64),
+    /// Before this request of the run.
+    Request(u64),
+    /// Before so many requests of the run for a page that is not its list's first.
+    Page(u64),
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum What {
+    Churn(Box<Churn>),
+    Logins(u32),
+    Import(u32),
+    Retention(i64),
+    ExportAllowed(bool),
+    /// A member leaves its organization, or comes back.
+    Membership,
+}
+
+impl Trial {
+    /// The trial of a seed, without the parts that are named.
+    pub fn new(seed: u64, without: &BTreeSet<String>) -> Self {
+        let mut chance = Chance::new(seed, "trial");
+        let config = config(seed, &mut chance);
+        let page_size = chance.pick(&PAGE_SIZES);
+        let mut trial = Self {
+            seed,
+            page_size,
+            in_flight: chance.between(1, 8) as usize,
+            streams_at_once: chance.between(1, 4) as usize,
+            leave: chance.pick(&[0.0, 0.2, 0.5]),
+            full_every: Duration::from_hours(chance.pick(&[2, 24, 24, 24 * 7])),
+            one_process: chance.happens(0.4),
+            odds: odds(&mut chance),
+            rounds: Vec::new(),
+            config,
+        };
+        let (mut steps, mut crashes) = (0, 0);
+        for number in 0..chance.between(2, 5) as usize {
+            trial.rounds.push(round(number, &mut steps, &mut crashes, &mut chance));
+        }
+        trial.leave_out(without);
+        trial
+    }
+
+    fn leave_out(&mut self, without: &BTreeSet<String>) {
+        let stays = |kind: &str, number: usize| !without.contains(&format!("{kind}:{number}"));
+        self.odds.retain(|group, _| !without.contains(group.name()));
+        self.rounds.retain(|round| stays("round", round.number));
+        for round in &mut self.rounds {
+            round.steps.retain(|step| stays("step", step.number));
+            round.crashes.retain(|(number, _)| stays("crash", *number));
+        }
+    }
+
+    /// Names of all parts that can be left out, large ones first.
+    pub fn parts(&self) -> Vec<String> {
+        let rounds = self.rounds.iter().map(|round| format!("round:{}", round.number));
+        let groups = self.odds.keys().map(|group| group.name().to_owned());
+        let crashes = self.rounds.iter().flat_map(|round| &round.crashes);
+        let crashes = crashes.map(|(number, _)| format!("crash:{number}"));
+        let steps = self.rounds.iter().flat_map(|round| &round.steps);
+        let steps = steps.map(|step| format!("step:{}", step.number));
+        rounds.chain(groups).chain(crashes).chain(steps).collect()
+    }
+}
+
+fn config(seed: u64, chance: &mut Chance) -> Config {
+    const SECOND: i64 = 1_000_000;
+    let users = chance.between(5, 60) as u32;
+    let plan = chance.pick(&[Plan::Free, Plan::Essentials, Plan::Enterprise, Plan::Enterprise]);
+    Config {
+        seed,
+        users,
+        tied_users: if chance.happens(0.5) { users / 2 } else { 0 },
+        logs: chance.between(0, 120) as u32,
+        organizations: chance.between(0, 6) as u32,
+        members_per_organization: chance.between(0, 7) as u32,
+        clients: chance.between(3, 8) as u32,
+        connections: chance.between(1, 5) as u32,
+        roles: chance.between(0, 8) as u32,
+        resource_servers: chance.between(1, 6) as u32,
+        actions: chance.between(0, 6) as u32,
+        grants: chance.between(0, 10) as u32,
+        stats_days: chance.between(0, 12) as u32,
+        plan,
+        retention_days: Some(chance.between(1, 3) as i64),
+        export_allowed: chance.happens(0.7),
+        export_micros: chance.between(0, 90) as i64 * SECOND,
+        token_micros: chance.pick(&[3, 30, 600, 86_400, 86_400]) * SECOND,
+        search_lag_micros: chance.pick(&[0, SECOND, SECOND, 5 * SECOND, 30 * SECOND]),
+        log_lag_micros: chance.pick(&[0, 2 * SECOND, 6 * SECOND]),
+        late_logs_per_mille: chance.pick(&[0, 0, 100, 400]),
+        expired_from_is_error: chance.happens(0.5),
+        log_own_traffic: chance.happens(0.5),
+        oddities: chance.happens(0.5),
+        connection_takes_users: chance.happens(0.8),
+        ..Config::default()
+    }
+}
+
+fn odds(chance: &mut Chance) -> BTreeMap<Group, f64> {
+    if chance.below(CALM_ONE_IN) == 0 {
+        return BTreeMap::new();
+    }
+    // A few groups at a time: all at once would hide each other.
+    let each = chance.pick(&[0.1, 0.25, 0.5]);
+    let mut odds = BTreeMap::new();
+    for group in Group::ALL {
+        let (is_on, probability) = (chance.happens(each), group.odds(chance));
+        if is_on {
+            odds.insert(*group, probability);
+        }
+    }
+    odds
+}
+
+fn round(number: usize, steps: &mut usize, crashes: &mut usize, chance: &mut Chance) -> Round {
+    // Minutes to days: longer than an event is kept now and then.
+    let pause = Duration::from_secs_f64(chance.magnitude(30.0, 4.5 * 86_400.0));
+    let mut round = Round { number, pause, steps: Vec::new(), crashes: Vec::new() };
+    for _ in 0..chance.between(0, 5) {
+        let when = if chance.happens(0.5) {
+            // Most often near the end, where indexes still trail behind.
+            When::Pause(if chance.happens(0.5) { chance.share() } else { 1.0 })
+        } else {
+            When::Request(chance.magnitude(1.0, 120.0) as u64)
+        };
+        let what = what(chance);
+        // Between runs alone: see the limits in docs/guarantees.md.
+        let when = if matches!(what, What::Retention(_)) { When::Pause(chance.share()) } else { when };
+        round.steps.push(Step { number: *steps, when, what });
+        *steps += 1;
+    }
+    // Some changes between the pages of the lists that a run begins with.
+    for _ in 0..chance.below(4) {
+        let when = When::Page(chance.between(1, 6));
+        round.steps.push(Step { number: *steps, when, what: What::Churn(Box::new(swap(chance))) });
+        *steps += 1;
+    }
+    let order = |when: When| match when {
+        When::Pause(share) => (0, share),
+        When::Request(request) => (1, request as f64),
+        When::Page(page) => (2, page as f64),
+    };
+    round
+        .steps
+        .sort_by(|a, b| order(a.when).partial_cmp(&order(b.when)).unwrap_or(std::cmp::Ordering::Equal));
+    while round.crashes.len() < 3 && chance.happens(0.45) {
+        round.crashes.push((*crashes, chance.magnitude(1.0, 700.0) as u64));
+        *crashes += 1;
+    }
+    round
+}
+
+fn what(chance: &mut Chance) -> What {
+    match chance.below(26) {
+        24..=25 => What::Membership,
+        0 => What::Import(if chance.happens(0.04) { 1_050 } else { chance.between(1, 40) as u32 }),
+        1 => What::Retention(chance.between(1, 3) as i64),
+        2 => What::ExportAllowed(chance.happens(0.5)),
+        7..=9 => What::Churn(Box::new(swap(chance))),
+        3..=6 => What::Logins(chance.between(1, 12) as u32),
+        _ => What::Churn(Box::new(churn(chance))),
+    }
+}
+
+/// As many made as taken: lists that are read by pages shift, and their totals do not tell.
+fn swap(chance: &mut Chance) -> Churn {
+    let count = chance.between(1, 2) as u32;
+    Churn {
+        seed: chance.next(),
+        roles_created: count,
+        roles_deleted: count,
+        actions_created: count,
+        actions_deleted: count,
+        resource_servers_created: count,
+        resource_servers_deleted: count,
+        client_grants_created: 1,
+        client_grants_deleted: 1,
+        ..Churn::default()
+    }
+}
+
+/// A few changes of a few kinds. Never a member added and one removed in one step, so that nothing goes and comes back unseen.
+fn churn(chance: &mut Chance) -> Churn {
+    let mut some = |odds: f64, most: u64| {
+        let count = chance.between(1, most) as u32;
+        if chance.happens(odds) { count } else { 0 }
+    };
+    let mut churn = Churn {
+        users_created: some(0.3, 4),
+        users_updated: some(0.3, 6),
+        users_deleted: some(0.3, 3),
+        users_linked: some(0.12, 2),
+        clients_created: some(0.12, 2),
+        clients_updated: some(0.12, 2),
+        clients_deleted: some(0.1, 1),
+        client_grants_created: some(0.1, 2),
+        client_grants_updated: some(0.1, 1),
+        client_grants_deleted: some(0.1, 1),
+        connections_created: some(0.12, 2),
+        connections_updated: some(0.12, 1),
+        connections_deleted: some(0.1, 1),
+        connection_clients_changed: some(0.15, 1),
+        organizations_created: some(0.15, 2),
+        organizations_updated: some(0.12, 1),
+        organizations_deleted: some(0.1, 1),
+        members_added: some(0.2, 4),
+        members_removed: some(0.2, 3),
+        resource_servers_created: some(0.1, 2),
+        resource_servers_updated: some(0.1, 1),
+        resource_servers_deleted: some(0.1, 1),
+        roles_created: some(0.12, 2),
+        roles_updated: some(0.1, 1),
+        roles_deleted: some(0.12, 1),
+        actions_created: some(0.1, 2),
+        actions_updated: some(0.1, 1),
+        actions_deployed: some(0.1, 1),
+        actions_deleted: some(0.1, 1),
+        log_streams_created: some(0.08, 1),
+        log_streams_updated: some(0.08, 1),
+        log_streams_deleted: some(0.08, 1),
+        grants_created: some(0.15, 3),
+        grants_deleted: some(0.12, 2),
+        ..Churn::default()
+    };
+    if churn.members_added > 0 {
+        churn.members_removed = 0;
+    }
+    if chance.happens(0.02) {
+        churn.users_updated = 60;
+        churn.roles_created = 60;
+    }
+    churn.seed = chance.next();
+    churn
+}

@@ -1,0 +1,313 @@
+//! The destination of a trial: the reference in memory, with faults and points to die at, and with an eye on every publish.
+//!
+//! Adds nothing to what a destination promises. A commit that is refused leaves nothing; one that is not acknowledged has happened.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use arrow_array::RecordBatch;
+use async_trait::async_trait;
+use tenantry_replication::catalog::{Catalog, Replication, Stream};
+use tenantry_replication::clock::{Clock as _, Micros};
+use tenantry_replication::destination::{
+    Batch, Capabilities, Commit, Compared, Destination, Key, LeftOut, MemoryDestination, Parking, Published,
+    TableSummary,
+};
+use tenantry_replication::error::{DestinationError, DestinationErrorKind, DestinationResult};
+use tenantry_replication::state::{Checkpoint, RunRecord, State};
+
+use crate::check::cells;
+use crate::faults::Group;
+use crate::history;
+use crate::sightings::Sighting;
+use crate::world::World;
+
+/// The destination as one process sees it.
+pub(crate) struct Warehouse {
+    world: Arc<World>,
+    memory: MemoryDestination,
+    seen: Arc<Mutex<Seen>>,
+    /// How long the tenant's lists may trail behind it.
+    lag: Micros,
+}
+
+/// What was seen of earlier publishes, over all processes.
+#[derive(Default)]
+pub(crate) struct Seen {
+    /// Keys marked deleted, by table.
+    tombstones: BTreeMap<&'static str, BTreeSet<Vec<String>>>,
+    /// Streams with staged rows.
+    staged: BTreeSet<&'static str>,
+    /// When the reads that are gone on with began, by stream.
+    resumed: BTreeMap<&'static str, Micros>,
+    /// The log's last position, and the events that could be read when the run began that wrote it.
+    pub(crate) position: Option<(String, Arc<BTreeSet<String>>)>,
+    unacknowledged: Option<&'static str>,
+}
+
+impl Warehouse {
+    pub(crate) fn new(world: Arc<World>, lag: Micros) -> Self {
+        Self { world, memory: MemoryDestination::new(), seen: Arc::default(), lag }
+    }
+
+    /// What the next process finds after this one was killed.
+    pub(crate) fn after_crash(&self) -> Self {
+        self.seen().staged.clear();
+        Self {
+            world: Arc::clone(&self.world),
+            memory: self.memory.after_crash(),
+            seen: Arc::clone(&self.seen),
+            lag: self.lag,
+        }
+    }
+
+    pub(crate) fn memory(&self) -> &MemoryDestination {
+        &self.memory
+    }
+
+    pub(crate) fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether rows are staged that were not published.
+    pub(crate) fn holds_staged(&self) -> bool {
+        !self.seen().staged.is_empty()
+    }
+
+    /// A call that only looks.
+    async fn look(&self, what: &str) -> DestinationResult<()> {
+        self.world.fate.point(&format!("look {what}")).await;
+        if self.world.strikes(Group::ReadFailed) {
+            self.world.trace(&format!("look {what} fails"));
+            return Err(failure(DestinationErrorKind::Failed, what, "the disk cannot be read"));
+        }
+        Ok(())
+    }
+
+    /// A call that writes: what may go wrong before it.
+    async fn write(&self, what: &str, stream: &str) -> DestinationResult<()> {
+        let world = &self.world;
+        world.fate.point(&format!("before {what} {stream}")).await;
+        if world.strikes(Group::SlowDestination) {
+            world.clock.sleep(Duration::from_millis(world.draw(4_000))).await;
+        }
+        if world.strikes(Group::DiskFull) {
+            world.trace(&format!("{what} {stream}: full"));
+            return Err(failure(DestinationErrorKind::Full, what, "no space left on device"));
+        }
+        Ok(())
+    }
+
+    fn note_published(&self, commit: &Commit, published: &Published) {
+        let world = &self.world;
+        world
+            .trace(&format!("publish {} {:?} {:?}", commit.stream.name, commit.checkpoint, published.tables));
+        if commit.checkpoint.as_ref().is_some_and(|(_, at)| matches!(at, Checkpoint::Log { .. })) {
+            self.note_position(commit);
+        }
+        if !commit.gaps.is_empty() {
+            world.saw(Sighting::GapRecorded);
+            crate::check::gaps_are_true(world, commit);
+        }
+        if !commit.quarantined.is_empty() {
+            world.saw(Sighting::Quarantined);
+        }
+        let only_grows = matches!(commit.stream.replication, Replication::Log | Replication::Daily);
+        for (table, counts) in &published.tables {
+            if only_grows && counts.deleted > 0 {
+                world.violated(
+                    "I4 no false delete",
+                    format!("{table}: a row of a table that only grows was deleted"),
+                );
+            }
+            if !only_grows && counts.deleted + counts.updated > 0 {
+                self.look_at_tombstones(commit, table);
+            }
+        }
+    }
+
+    fn note_position(&self, commit: &Commit) {
+        let Some((_, Checkpoint::Log { log_id, .. })) = &commit.checkpoint else { return };
+        let at = self.world.clock.truth();
+        let state = &mut *self.world.state();
+        if !state.history.owes() {
+            state.history.listen(&mut state.simulation, at);
+            state.history.owe();
+        }
+        let seen = &mut *self.seen();
+        // A position that does not move says nothing of what became readable before it since.
+        if seen.position.as_ref().is_none_or(|(position, _)| position != log_id) {
+            seen.position = Some((log_id.clone(), Arc::clone(&state.run.heard)));
+        }
+    }
+
+    /// Whether what was newly marked deleted is really gone, or was at some moment since the read began.
+    fn look_at_tombstones(&self, commit: &Commit, table: &'static str) {
+        let Some(known) = commit.stream.table(table) else { return };
+        let rows = self.memory.rows(table);
+        let deleted: BTreeSet<_> =
+            rows.iter().filter(|row| row.deleted).map(|row| history::key(known, &cells(row))).collect();
+        let before = self.seen().tombstones.insert(table, deleted.clone()).unwrap_or_default();
+        if before.difference(&deleted).next().is_some() {
+            self.world.saw(Sighting::KeyReturned);
+        }
+        let resumed = self.seen().resumed.get(commit.stream.name).copied();
+        let state = &mut *self.world.state();
+        let began = resumed.map_or(state.run.began, |resumed| resumed.min(state.run.began));
+        let mut found = Vec::new();
+        for key in deleted.difference(&before) {
+            state.sightings.note(Sighting::SoftDeleted);
+            if state.run.gone {
+                state.sightings.note(Sighting::GoneConfirmedByKey);
+            }
+            if state.history.always_held(table, key, began - self.lag) {
+                found.push(format!("{table} {key:?} lives and was marked deleted"));
+            }
+        }
+        for found in found {
+            let line = format!("VIOLATION I4 no false delete: {found}");
+            state.trace.line(&line);
+            state.violations.push(crate::world::Violation { invariant: "I4 no false delete", found });
+        }
+    }
+}
+
+fn failure(kind: DestinationErrorKind, what: &str, message: &str) -> DestinationError {
+    DestinationError::new(kind, what, message)
+}
+
+#[async_trait]
+impl Destination for Warehouse {
+    fn capabilities(&self) -> Capabilities {
+        self.memory.capabilities()
+    }
+
+    async fn prepare(&self, catalog: &'static Catalog) -> DestinationResult<()> {
+        self.look("tables").await?;
+        self.memory.prepare(catalog).await
+    }
+
+    async fn claim(&self, tenant: &str) -> DestinationResult<()> {
+        self.memory.claim(tenant).await
+    }
+
+    async fn state(&self) -> DestinationResult<State> {
+        self.look("state").await?;
+        let state = self.memory.state().await?;
+        self.world.trace(&format!("state {:?} {:?}", state.checkpoints, state.last_run));
+        Ok(state)
+    }
+
+    async fn stage(&self, batch: Batch) -> DestinationResult<()> {
+        self.write("stage", batch.table.name).await?;
+        if batch.rows.num_rows() > 0 {
+            self.seen().staged.insert(batch.table.name);
+        }
+        self.world.trace(&format!("stage {} {}", batch.table.name, batch.rows.num_rows()));
+        self.memory.stage(batch).await?;
+        self.world.fate.point("after stage").await;
+        Ok(())
+    }
+
+    async fn absent(&self, stream: &'static Stream, limit: usize) -> DestinationResult<Vec<Key>> {
+        self.look("absent rows").await?;
+        let absent = self.memory.absent(stream, limit).await?;
+        self.world.trace(&format!("absent {} {absent:?}", stream.name));
+        self.world.state().run.absent.extend(absent.iter().filter_map(|key| key.first().cloned()));
+        Ok(absent)
+    }
+
+    async fn find(
+        &self,
+        stream: &'static Stream,
+        column: &'static str,
+        values: &BTreeSet<String>,
+    ) -> DestinationResult<Vec<Key>> {
+        self.look("rows").await?;
+        self.memory.find(stream, column, values).await
+    }
+
+    async fn sample(&self, stream: &'static Stream, rows: usize, seed: u64) -> DestinationResult<Vec<Key>> {
+        self.look("some rows").await?;
+        self.memory.sample(stream, rows, seed).await
+    }
+
+    async fn publish(&self, commit: Commit) -> DestinationResult<Published> {
+        let world = &self.world;
+        let stream = commit.stream;
+        self.write("publish", stream.name).await?;
+        if world.strikes(Group::CommitRefused) {
+            world.trace(&format!("publish {}: refused", stream.name));
+            self.memory.unstage(stream).await?;
+            return Err(failure(DestinationErrorKind::Failed, "publish", "the commit was refused"));
+        }
+        let published = self.memory.publish(commit.clone()).await?;
+        for table in stream.tables {
+            self.seen().staged.remove(table.name);
+        }
+        self.note_published(&commit, &published);
+        let repeated = self.seen().unacknowledged.take_if(|name| *name == stream.name);
+        if repeated.is_some() {
+            world.saw(Sighting::CommitRepeated);
+        }
+        world.fate.point("after publish").await;
+        if world.strikes(Group::CommitUnacknowledged) {
+            world.trace(&format!("publish {}: not acknowledged", stream.name));
+            self.seen().unacknowledged = Some(stream.name);
+            return Err(failure(DestinationErrorKind::Unavailable, "publish", "the connection was lost"));
+        }
+        Ok(published)
+    }
+
+    async fn compare(&self, commit: Commit, keys_max: usize) -> DestinationResult<Compared> {
+        self.look("differences").await?;
+        self.memory.compare(commit, keys_max).await
+    }
+
+    async fn park(&self, parking: Parking) -> DestinationResult<()> {
+        let (name, begun) = (parking.stream.name, parking.parked.begun_at);
+        self.write("park", name).await?;
+        self.memory.park(parking).await?;
+        self.world.trace(&format!("park {name}"));
+        self.seen().resumed.insert(name, begun);
+        self.world.fate.point("after park").await;
+        Ok(())
+    }
+
+    async fn resume(&self, stream: &'static Stream, left_out: Option<LeftOut>) -> DestinationResult<bool> {
+        self.look("parked rows").await?;
+        let resumed = self.memory.resume(stream, left_out).await?;
+        self.world.trace(&format!("resume {}: {resumed}", stream.name));
+        if resumed {
+            self.world.saw(Sighting::ReadResumed);
+        }
+        Ok(resumed)
+    }
+
+    async fn unstage(&self, stream: &'static Stream) -> DestinationResult<()> {
+        self.world.fate.point("unstage").await;
+        self.memory.unstage(stream).await
+    }
+
+    async fn discard(&self, stream: &'static Stream) -> DestinationResult<()> {
+        self.world.fate.point("discard").await;
+        self.seen().resumed.remove(stream.name);
+        self.memory.discard(stream).await
+    }
+
+    async fn record(&self, run: &RunRecord) -> DestinationResult<()> {
+        self.write("record", "run").await?;
+        self.memory.record(run).await?;
+        self.world.fate.point("after record").await;
+        Ok(())
+    }
+
+    async fn summarize(&self, catalog: &'static Catalog) -> DestinationResult<Vec<TableSummary>> {
+        self.memory.summarize(catalog).await
+    }
+
+    async fn query(&self, sql: &str) -> DestinationResult<Vec<RecordBatch>> {
+        self.memory.query(sql).await
+    }
+}
