@@ -144,14 +144,15 @@ impl Changes {
         for effect in effects {
             match *effect {
                 Effect::Anything(stream) => self.told(stream).anything = true,
-                Effect::Record(stream, key) | Effect::Renewed(stream, key) => match read(key, event, path) {
-                    Some(key) => drop(self.told(stream).records.insert(key)),
-                    None => self.told(stream).anything = true,
-                },
-                Effect::Children(stream, key) => match read(key, event, path) {
-                    Some(key) => drop(self.told(stream).parents.insert(key)),
-                    None => self.told(stream).anything = true,
-                },
+                Effect::Record(stream, key) | Effect::Renewed(stream, key) | Effect::Children(stream, key) => {
+                    let keys = read(key, event, path);
+                    let told = self.told(stream);
+                    told.anything |= keys.is_empty();
+                    match effect {
+                        Effect::Children(..) => told.parents.extend(keys),
+                        _ => told.records.extend(keys),
+                    }
+                }
             }
         }
         debug_assert!(self.streams.keys().all(|name| catalog.stream(name).is_some()));
@@ -198,32 +199,46 @@ fn segments_with_key<'a>(write: &Write, segments: &[&'a str]) -> Vec<Option<&'a 
     std::iter::once(key).chain(segments.iter().map(|segment| Some(*segment))).collect()
 }
 
-/// Reads a key; `path` holds the record's key and then all segments.
-fn read(key: Key, event: Json<'_>, path: &[Option<&str>]) -> Option<String> {
+/// Reads a key; `path` holds the record's key and then all segments. Two where an event does not tell whether it names the key or the
+/// part of it behind the provider: asking for one that there is not does no harm.
+fn read(key: Key, event: Json<'_>, path: &[Option<&str>]) -> Vec<String> {
     let text = |field: &str| {
         event
             .at(field)
             .and_then(|value| value.text().map(Cow::into_owned).or_else(|| Some(value.as_i64()?.to_string())))
     };
-    let key = match key {
-        Key::Path => decode(path.first().copied().flatten()?),
+    let segment = |at: usize| path.get(at).copied().flatten().map(decode);
+    let mut keys = match key {
+        Key::Path => segment(0).into_iter().collect(),
         Key::PathPair(skip) => {
-            let segment = |at: usize| path.get(1 + at).copied().flatten().map(decode);
-            format!("{}|{}", segment(skip)?, segment(skip + 1)?)
+            let pair = segment(1 + skip).zip(segment(2 + skip));
+            pair.into_iter().map(|(provider, id)| format!("{provider}|{id}")).collect()
         }
-        Key::Field(field) => text(field)?,
-        Key::Pair(left, right) => {
-            let (left, right) = (text(left)?, text(right)?);
-            if right.contains('|') { right } else { format!("{left}|{right}") }
-        }
+        Key::Field(field) => text(field).into_iter().collect(),
+        Key::Pair(provider, id) => of_provider(text(provider), text(id)),
         Key::Words { field, before, provider } => {
-            let words = text(field)?;
+            let words = text(field);
             // Ids of custom databases may hold blanks.
-            let key = words.split(before).nth(1)?.lines().next()?.trim().to_owned();
-            if key.contains('|') { key } else { format!("{}|{key}", text(provider)?) }
+            let id = words.as_deref().and_then(|words| Some(words.split(before).nth(1)?.lines().next()?.trim()));
+            of_provider(text(provider), id.map(str::to_owned))
         }
     };
-    (!key.is_empty()).then_some(key)
+    keys.retain(|key| !key.is_empty());
+    keys
+}
+
+/// The keys that an id may mean: ids of some databases and enterprise connections hold a bar of their own.
+fn of_provider(provider: Option<String>, id: Option<String>) -> Vec<String> {
+    let Some(id) = id.filter(|id| !id.is_empty()) else { return Vec::new() };
+    let has_bar = id.contains('|');
+    let prefixed = provider.map(|provider| format!("{provider}|"));
+    match prefixed {
+        Some(prefix) if id.starts_with(&prefix) => vec![id],
+        Some(prefix) if has_bar => vec![format!("{prefix}{id}"), id],
+        Some(prefix) => vec![format!("{prefix}{id}")],
+        None if has_bar => vec![id],
+        None => Vec::new(),
+    }
 }
 
 /// Percent-decodes a path segment, once.
@@ -367,7 +382,18 @@ mod tests {
     fn linked_accounts_name_both_users() {
         let mut link = write("post", "/api/v2/users/auth0%7C1/identities");
         link["details"]["request"]["body"] = json!({ "provider": "github", "user_id": 42 });
-        check(&[link], "users: records auth0|1 github|42");
+        check(&[link.clone()], "users: records auth0|1 github|42");
+        link["details"]["request"]["body"] = json!({ "provider": "auth0", "user_id": "auth0|2" });
+        check(&[link], "users: records auth0|1 auth0|2");
+    }
+
+    #[test]
+    fn an_id_with_a_bar_of_its_own_is_looked_for_both_ways() {
+        let mut link = write("post", "/api/v2/users/auth0%7C1/identities");
+        link["details"]["request"]["body"] = json!({ "provider": "samlp", "user_id": "corp|ada" });
+        check(&[link], "users: records auth0|1 corp|ada samlp|corp|ada");
+        let deleted = json!({ "type": "sdu", "description": "user_id: customers|14", "strategy": "auth0" });
+        check(&[deleted], "users: records auth0|customers|14 customers|14");
     }
 
     #[test]
