@@ -164,10 +164,11 @@ impl Reader {
 
     async fn once(&self, call: &Call, tries: &mut Tries) -> SourceResult<Collected> {
         let client = &self.client;
-        let token = client.token().await?;
-        tries.generation = token.generation;
         let group = Group::of(&call.path);
         let permit = client.admit(call, group).await?;
+        // Not before: a token may end while a request waits for its turn.
+        let token = client.token().await?;
+        tries.generation = token.generation;
         self.sent.fetch_add(1, Ordering::Relaxed);
         client.sent.fetch_add(1, Ordering::Relaxed);
         let answer = client.exchange(call, &token).await?;

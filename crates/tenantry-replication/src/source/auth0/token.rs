@@ -18,6 +18,9 @@ use crate::error::{SourceError, SourceErrorKind, SourceResult};
 /// A token is renewed that long before it ends, or a tenth of its life before where that is shorter.
 const RENEW_AHEAD: Duration = Duration::from_mins(5);
 
+/// The end of a token is told in whole seconds, and may come that much earlier than its life says.
+const ROUNDED: Duration = Duration::from_secs(1);
+
 /// A token that can be sent.
 #[derive(Clone)]
 pub(super) struct Token {
@@ -113,7 +116,7 @@ fn read(body: &[u8], asked: Duration, generation: u64) -> SourceResult<Token> {
         answer.expires_in.as_ref().and_then(|life| life.as_f64().or_else(|| life.as_str()?.parse().ok()));
     let renew_at = life.filter(|seconds| *seconds > 0.0 && *seconds < 1e9).map(|seconds| {
         let life = Duration::from_secs_f64(seconds);
-        asked + life.saturating_sub(RENEW_AHEAD.min(life / 10))
+        asked + life.saturating_sub(RENEW_AHEAD.min(life / 10).max(ROUNDED))
     });
     let scopes = answer.scope.as_deref().map(split_scopes).or_else(|| scopes_inside(&answer.access_token));
     Ok(Token { value: Secret::new(answer.access_token), generation, scopes, renew_at })
@@ -182,7 +185,8 @@ mod tests {
     fn a_token_is_renewed_before_it_ends() {
         let at = |body| token(body).renew_at.map(|at| at.as_millis());
         assert_eq!(at(r#"{"access_token":"t","expires_in":86400}"#), Some(86_200_000));
-        assert_eq!(at(r#"{"access_token":"t","expires_in":1}"#), Some(100_900));
+        assert_eq!(at(r#"{"access_token":"t","expires_in":3}"#), Some(102_000), "its end is told in seconds");
+        assert_eq!(at(r#"{"access_token":"t","expires_in":1}"#), Some(100_000), "for one request");
         assert_eq!(at(r#"{"access_token":"t","expires_in":"60"}"#), Some(154_000));
         for body in [
             r#"{"access_token":"t"}"#,
