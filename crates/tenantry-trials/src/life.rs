@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tenantry_replication::clock::Clock;
+use tenantry_replication::destination::Destination as _;
 use tenantry_replication::source::auth0::{Auth0, Credentials, Domain, Secret, Settings};
 use tenantry_replication::sync::{
     Edges, Event, Observer, Options, Outcome, Report, SyncError, UNTOLD_EVERY, sync,
@@ -111,7 +112,8 @@ impl<'a> Life<'a> {
     fn judge(&mut self) {
         // What was quarantined in passing is only met again by a full read.
         let full = self.trial.odds.contains_key(&Group::OddRecord);
-        if self.warehouse.memory().has_parked() {
+        let state = self.world.clock.run(self.warehouse.memory().state());
+        if state.is_ok_and(|state| !state.parked.is_empty()) {
             // A read that goes on shows what was when it began; the run after the one that ends it brings the changes since.
             self.run(&[], None, full);
             self.world.pass(AT_ONCE, &[]);

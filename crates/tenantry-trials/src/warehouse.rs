@@ -11,8 +11,8 @@ use async_trait::async_trait;
 use tenantry_replication::catalog::{Catalog, Replication, Stream};
 use tenantry_replication::clock::{Clock as _, Micros};
 use tenantry_replication::destination::{
-    Batch, Capabilities, Commit, Compared, Destination, Key, LeftOut, MemoryDestination, Parking, Published,
-    TableSummary,
+    Batch, Capabilities, Claim, Commit, Compared, Destination, Key, Lease, LeftOut, MemoryDestination,
+    Parking, Published, TableSummary,
 };
 use tenantry_replication::error::{DestinationError, DestinationErrorKind, DestinationResult};
 use tenantry_replication::state::{Checkpoint, RunRecord, State};
@@ -190,6 +190,27 @@ impl Destination for Warehouse {
 
     async fn claim(&self, tenant: &str) -> DestinationResult<()> {
         self.memory.claim(tenant).await
+    }
+
+    async fn lease(&self) -> DestinationResult<Option<Lease>> {
+        self.memory.lease().await
+    }
+
+    async fn hold(&self, claim: Claim) -> DestinationResult<Lease> {
+        self.memory.hold(claim).await
+    }
+
+    async fn release(&self, token: u64) -> DestinationResult<()> {
+        self.memory.release(token).await
+    }
+
+    fn fence(&self, token: Option<u64>) {
+        self.memory.fence(token);
+    }
+
+    async fn keep(&self, name: &str, checkpoint: &Checkpoint, run: u64, at: Micros) -> DestinationResult<()> {
+        self.write("keep", name).await?;
+        self.memory.keep(name, checkpoint, run, at).await
     }
 
     async fn state(&self) -> DestinationResult<State> {

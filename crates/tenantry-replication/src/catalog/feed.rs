@@ -3,10 +3,12 @@
 //! Data types only; the rules of Auth0 are in `auth0/feed.rs`. A rule never says what a record looks like now, only that it must be asked for.
 
 /// All rules of one source, and what they leave open.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Feed {
     /// Name of the stream whose events these rules read.
     pub stream: &'static str,
+    /// For how long events are kept at least, microseconds: younger ones are all there.
+    pub kept_at_least: i64,
     /// Member of an event that names its type.
     pub kind: &'static str,
     /// Member of an event that says when it happened.
@@ -35,6 +37,7 @@ impl Feed {
     /// No rules: nothing is told, and everything is read in full.
     pub const NONE: Self = Self {
         stream: "",
+        kept_at_least: 0,
         kind: "",
         time: "",
         write_kinds: &[],

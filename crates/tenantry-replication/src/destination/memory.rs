@@ -141,11 +141,6 @@ impl MemoryDestination {
         self.held().kept.quarantined.values().cloned().collect()
     }
 
-    /// Whether a read is parked.
-    pub fn has_parked(&self) -> bool {
-        !self.held().kept.parked.is_empty()
-    }
-
     /// Recorded runs, oldest first.
     pub fn runs(&self) -> Vec<RunRecord> {
         self.held().kept.runs.values().cloned().collect()

@@ -76,6 +76,11 @@ pub trait Pages: Send {
         false
     }
 
+    /// Whether the source still keeps everything since [`Read::since`], where that was asked for. Known once the first page came.
+    fn reaches_back(&self) -> bool {
+        true
+    }
+
     /// Stretches of the stream that the source no longer holds, found while reading.
     fn gaps(&self) -> &[Gap] {
         &[]

@@ -78,8 +78,8 @@ impl Changes {
         for effect in &effects {
             match *effect {
                 Effect::Renewed(stream, key) => match read(key, event, &[]) {
-                    Some(key) => drop(renewed.entry(stream).or_default().insert(key)),
-                    None => self.effects(catalog, &[*effect], event, &[]),
+                    keys if keys.is_empty() => self.effects(catalog, &[*effect], event, &[]),
+                    keys => renewed.entry(stream).or_default().extend(keys),
                 },
                 _ => self.effects(catalog, &[*effect], event, &[]),
             }
@@ -144,7 +144,9 @@ impl Changes {
         for effect in effects {
             match *effect {
                 Effect::Anything(stream) => self.told(stream).anything = true,
-                Effect::Record(stream, key) | Effect::Renewed(stream, key) | Effect::Children(stream, key) => {
+                Effect::Record(stream, key)
+                | Effect::Renewed(stream, key)
+                | Effect::Children(stream, key) => {
                     let keys = read(key, event, path);
                     let told = self.told(stream);
                     told.anything |= keys.is_empty();
@@ -219,7 +221,8 @@ fn read(key: Key, event: Json<'_>, path: &[Option<&str>]) -> Vec<String> {
         Key::Words { field, before, provider } => {
             let words = text(field);
             // Ids of custom databases may hold blanks.
-            let id = words.as_deref().and_then(|words| Some(words.split(before).nth(1)?.lines().next()?.trim()));
+            let id =
+                words.as_deref().and_then(|words| Some(words.split(before).nth(1)?.lines().next()?.trim()));
             of_provider(text(provider), id.map(str::to_owned))
         }
     };

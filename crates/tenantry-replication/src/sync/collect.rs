@@ -12,6 +12,7 @@ use crate::source::{Page, Read};
 
 use super::Edges;
 use super::changes::Changes;
+use super::plan::{LISTS_OVERLAP, LOG_OVERLAP};
 use super::replicate::StreamError;
 
 /// Gathers changes from pages of events.
@@ -21,11 +22,21 @@ pub(super) struct Collector {
     known_are_applied: bool,
     /// Events from before were applied by complete reads, although they may be read only now.
     since: Micros,
+    /// Events from then on are told in any case: the lists that they were applied from may have trailed behind.
+    unsettled: Micros,
+    /// Whether the log is kept as far back as it was asked for.
+    pub(super) reaches_back: bool,
 }
 
 impl Collector {
     pub(super) fn new(known_are_applied: bool, since: Micros) -> Self {
-        Self { changes: Changes::default(), known_are_applied, since }
+        let unsettled = since + LOG_OVERLAP - LISTS_OVERLAP;
+        Self { changes: Changes::default(), known_are_applied, since, unsettled, reaches_back: true }
+    }
+
+    /// The same, but what the destination holds counts as applied however young it is: for a run that only compares.
+    pub(super) fn trusting(self) -> Self {
+        Self { unsettled: Micros::MAX, ..self }
     }
 
     /// Takes in a page, before its events are written.
@@ -47,8 +58,11 @@ impl Collector {
         let mut telling = Changes::telling(catalog, page, path);
         telling.retain(|id| !old.contains(id));
         let mut known = BTreeSet::new();
-        if self.known_are_applied && !telling.is_empty() {
-            let found = destination.find(stream, column, &telling).await?;
+        if self.known_are_applied {
+            let settled = Changes::before(catalog, page, path, self.unsettled);
+            let asked: BTreeSet<String> = telling.intersection(&settled).cloned().collect();
+            let found =
+                if asked.is_empty() { Vec::new() } else { destination.find(stream, column, &asked).await? };
             known.extend(found.into_iter().filter_map(|key| key.into_iter().next()));
         }
         if telling.len() > known.len() {
@@ -72,5 +86,5 @@ pub(super) async fn listen(
     while let Some(page) = pages.next().await? {
         collector.take(catalog, stream, edges.destination.as_ref(), &page).await?;
     }
-    Ok(pages.complete())
+    Ok(pages.complete() && pages.reaches_back())
 }

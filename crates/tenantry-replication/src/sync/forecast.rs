@@ -185,7 +185,8 @@ impl Reckoning<'_> {
                 let known = Known { records: self.rows(root.name), parents: 0 };
                 let mut changed = self.edges.source.estimate(read, known).await?;
                 changed.requests += told.records.len() as u64;
-                (How::Changes, changed)
+                let is_log = stream.replication == Replication::Log;
+                (if is_log { How::Onward } else { How::Changes }, changed)
             }
         };
         if let Some(records) = estimate.records.filter(|_| how == How::Whole) {

@@ -221,9 +221,12 @@ impl Run {
             log.reach = Reach::Since(since, Told::default());
         }
         let mut collector = Collector::new(known_are_applied, since);
+        // One that was never read has no position whose loss would show: only its age tells that nothing is missing.
+        collector.reaches_back =
+            log.from.is_some() || self.tenant_time - since < self.catalog.feed.kept_at_least;
         let report = self.stream(&log, Some(&mut collector)).await?;
-        // A hole in the log, or a log that could not be read, tells nothing of what it hides.
-        if report.outcome == Outcome::Done && report.gaps == 0 {
+        // A hole in the log, now or since a stream was last up to date, or a log that could not be read, tells nothing of what it hides.
+        if report.outcome == Outcome::Done && report.gaps == 0 && collector.reaches_back {
             self.follows_log = true;
             collector.changes.extend(hints.map(Hints::told).unwrap_or_default());
             plan::narrow(self.catalog, options, tasks, &collector.changes, self.tenant_time);

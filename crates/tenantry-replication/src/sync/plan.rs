@@ -1,6 +1,6 @@
 //! What to do for each stream of a run: pure decisions from catalog, selection, scopes, checkpoints and what the log told.
 
-use crate::catalog::{Catalog, Replication, Stream};
+use crate::catalog::{Catalog, Paging, Replication, Stream};
 use crate::clock::Micros;
 use crate::destination::Expected;
 use crate::normalize::parse_timestamp;
@@ -14,6 +14,8 @@ use super::{Options, Outcome};
 const LOOKED_AT_MAX: usize = 50;
 /// How far before the last applied change users are asked for again: their search index trails behind, and clocks differ.
 const USERS_OVERLAP: Micros = 60 * crate::clock::MICROS_PER_SECOND;
+/// How far before the last applied change its events are applied again: lists trail behind too.
+pub(super) const LISTS_OVERLAP: Micros = USERS_OVERLAP;
 /// How far before the last applied change events are listened to: others may still become readable, and clocks differ.
 pub(super) const LOG_OVERLAP: Micros = 120 * crate::clock::MICROS_PER_SECOND;
 
@@ -85,11 +87,13 @@ pub(super) fn tasks(
             .filter(|name| options.tables.contains(name))
             .collect();
         let checkpoint_name = checkpoint_name(stream, &tables);
+        let is_log = stream.replication == Replication::Log;
         Task {
             stream,
             action: action(stream, access),
-            reach: Reach::Whole,
-            from: state.checkpoints.get(&checkpoint_name).filter(|_| !options.full).cloned(),
+            // A log that is read again has to tell a gap behind its old position all the same.
+            reach: if is_log && options.full { Reach::Since(0, Told::default()) } else { Reach::Whole },
+            from: state.checkpoints.get(&checkpoint_name).filter(|_| is_log || !options.full).cloned(),
             parked: None,
             forgets: false,
             checkpoint_name,
@@ -307,11 +311,23 @@ fn reach(catalog: &Catalog, options: &Options, task: &Task, told: Told, now: Mic
     if is_due || goes_on || told.anything || told.records.len() + told.parents.len() > LOOKED_AT_MAX {
         return Reach::Whole;
     }
+    if may_have_shifted(task) && told != Told::default() {
+        return Reach::Whole;
+    }
     match task.stream.replication {
         Replication::FullTable => Reach::Told(told),
         Replication::Export => Reach::Since(applied_at - USERS_OVERLAP, told),
         Replication::Log | Replication::Daily | Replication::Frozen => Reach::Whole,
     }
+}
+
+/// Whether the last read was one over pages that shift while records come and go: one that was pushed from a page not read yet to one read
+/// before is missing, and no event names it.
+fn may_have_shifted(task: &Task) -> bool {
+    let is_list = task.stream.replication == Replication::FullTable;
+    let by_offset =
+        task.stream.endpoint.as_ref().is_some_and(|endpoint| is_list && endpoint.paging == Paging::Offset);
+    by_offset && matches!(task.from, Some(Checkpoint::Full { applied_at: None, .. }))
 }
 
 #[cfg(test)]
@@ -407,5 +423,29 @@ mod tests {
             .insert("clients".into(), Checkpoint::Full { read_at: 0, applied_at: None, behind_log: false });
         let some = Options { tables: ["client_callback"].into(), ..options() };
         assert_eq!(tasks(&CATALOG, &some, &Access::default(), &state)[0].from, None);
+    }
+
+    #[test]
+    fn a_list_whose_pages_may_have_shifted_is_read_again_where_the_log_told_of_it() {
+        let told = told("roles", Told { records: ["rol_1".to_owned()].into(), ..Told::default() });
+        let reach = |applied_at: Option<Micros>| {
+            let mut tasks = narrowed(&told, HOUR / 2);
+            let task = tasks.iter_mut().find(|task| task.stream.name == "roles").unwrap();
+            task.from = Some(Checkpoint::Full { read_at: 0, applied_at, behind_log: false });
+            narrow(&CATALOG, &options(), &mut tasks, &told, HOUR / 2);
+            reach_of(&tasks, "roles").clone()
+        };
+        assert_eq!(reach(None), Reach::Whole);
+        assert!(matches!(reach(Some(HOUR / 4)), Reach::Told(_)));
+    }
+
+    #[test]
+    fn a_log_that_is_read_again_keeps_the_position_that_a_gap_is_told_by() {
+        let mut state = State::default();
+        let at = Checkpoint::Log { log_id: "1".into(), newest: None };
+        state.checkpoints.insert("logs".into(), at.clone());
+        let tasks = tasks(&CATALOG, &Options { full: true, ..options() }, &Access::default(), &state);
+        let log = tasks.iter().find(|task| task.stream.name == "logs").unwrap();
+        assert_eq!((&log.from, &log.reach), (&Some(at), &Reach::Since(0, Told::default())));
     }
 }

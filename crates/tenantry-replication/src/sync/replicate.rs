@@ -169,6 +169,8 @@ impl<'a> Reading<'a> {
 
     /// Reads and stages, and confirms what is absent. True when the read was complete.
     pub(super) async fn gather(&mut self, run: &Run, task: &Task) -> Result<bool, StreamError> {
+        // A run of this process that ended early may have left rows behind: they are as old as it is.
+        run.edges.destination.unstage(self.stream).await?;
         match &task.reach {
             Reach::Whole => self.read_all(run, task).await?,
             Reach::Since(since, told) => {
@@ -266,6 +268,9 @@ impl<'a> Reading<'a> {
             taken?;
             self.heard(run, pages);
             next = following;
+        }
+        if let Some(collector) = &mut self.collector {
+            collector.reaches_back &= pages.reaches_back();
         }
         Ok(())
     }

@@ -17,7 +17,7 @@ use tenantry_replication::state::Checkpoint;
 use tenantry_simulator::{Config, Plan};
 
 use super::network::{Answer, Script, Tenant, refusal, settings};
-use super::time::VirtualClock;
+use tenantry_replication::clock::VirtualClock;
 
 fn tenant() -> Arc<Tenant> {
     Tenant::new(Config {
@@ -253,7 +253,7 @@ impl Transport for Quiet {
 
 #[test]
 fn silence_opens_another_connection_and_an_open_one_keeps_no_request_out() {
-    let clock = VirtualClock::new();
+    let clock = super::time::clock();
     let quiet = Arc::new(Quiet { clock: Arc::clone(&clock), opened: Mutex::default() });
     let mut settings = settings();
     settings.in_flight = 1;

@@ -94,7 +94,9 @@ fn a_round_is_due_a_moment_after_the_first_event_and_looks_at_what_it_tells() {
     let hints = scene.follower.take();
     let report = scene.round(&hints);
     let users = touched(&report).into_iter().find(|one| one.0 == "users");
-    assert_eq!(users, Some(("users", 0, 1, 0)), "although no search shows it yet");
+    // Who logged in may have come so lately that the first read did not show them either.
+    let users = users.map(|(_, inserted, updated, deleted)| (inserted + updated, deleted));
+    assert_eq!(users, Some((1, 0)), "although no search shows it yet");
     assert!(report.requests <= 12, "{}", report.requests);
 }
 

@@ -18,6 +18,8 @@ const HEARD_ID: Key = Field("/data/object/id");
 /// The rules.
 pub(super) const FEED: Feed = Feed {
     stream: "logs",
+    // A day on the smallest plan, less an hour for clocks.
+    kept_at_least: 23 * 3_600 * 1_000_000,
     kind: "type",
     time: "date",
     write_kinds: &["sapi"],

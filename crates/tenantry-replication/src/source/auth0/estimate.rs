@@ -5,7 +5,7 @@
 use super::client::{Call, Reader};
 use super::export::WALKED_MAX;
 use super::log_id;
-use super::logs;
+use super::logs::{self, BEGIN_AGO};
 use super::paging;
 use super::search;
 use crate::catalog::{Endpoint, Paging, Replication};
@@ -43,7 +43,11 @@ pub(super) async fn estimate(reader: &Reader, read: &Read, known: Known) -> Sour
 
 /// Requests for one list of so many records.
 fn pages(endpoint: &Endpoint, records: u64) -> u64 {
-    records.div_ceil(u64::from(endpoint.page_size.max(1))).max(1)
+    if endpoint.paging == Paging::None {
+        1
+    } else {
+        records.div_ceil(u64::from(endpoint.page_size.max(1))).max(1)
+    }
 }
 
 /// As many lists as there are parents, all of the same length as far as anybody knows.
@@ -112,8 +116,10 @@ async fn found(
 /// Events from the checkpoint on, by how close the newest follow each other; in a log that was never read, those at some places of it.
 async fn log(reader: &Reader, endpoint: &'static Endpoint, read: &Read) -> SourceResult<Estimate> {
     let now = reader.client.tenant_now();
+    let earliest = now - BEGIN_AGO;
+    let reads_all = read.since.map_or(read.from.is_none(), |since| since <= earliest);
     let (begin, density) = match (read.since, &read.from) {
-        (None, None) => {
+        _ if reads_all => {
             let oldest = stretch(reader, endpoint, at_end("date:1")).await?;
             let Some(begin) = oldest.first else { return Ok(Estimate { records: Some(0), requests: 1 }) };
             let mut densities = vec![oldest.density()];

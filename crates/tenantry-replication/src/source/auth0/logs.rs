@@ -20,7 +20,7 @@ use crate::source::{Gap, Page, Pages, Records};
 use crate::state::Checkpoint;
 
 /// Where a first read begins: longer ago than any plan keeps events (30 days).
-const BEGIN_AGO: Micros = 40 * MICROS_PER_DAY;
+pub(super) const BEGIN_AGO: Micros = 40 * MICROS_PER_DAY;
 /// How much is read again before the checkpoint, for events that became readable late. Ids follow the time of indexing, so this is short.
 const OVERLAP: Micros = 2 * 60 * MICROS_PER_SECOND;
 /// How long ago everything must have become readable for a position without an event to be trusted.
@@ -46,6 +46,8 @@ pub(super) struct Logs {
     /// Furthest position that was read, and the newest time of an event.
     reached: Option<String>,
     newest: Option<Micros>,
+    /// Whether everything from `since` on is still kept.
+    reaches_back: bool,
     /// Whether an event at or before the checkpoint was seen: then nothing after it can be gone.
     seen_before: bool,
     /// Whether any event was seen.
@@ -96,6 +98,7 @@ impl Logs {
             checkpoint,
             since,
             phase: Phase::Begin,
+            reaches_back: true,
             seen_before: false,
             seen_any: false,
             largest: 0,
@@ -126,10 +129,13 @@ impl Logs {
 
     /// Sends the first request. Gives its events, or those that a search found where no position was taken.
     async fn begin(&mut self) -> SourceResult<Option<Events>> {
+        let earliest = self.reader.client.tenant_now() - BEGIN_AGO;
+        let asked = self.since.filter(|since| *since > earliest);
+        self.since = self.since.map(|since| since.max(earliest));
         let first = if let Some((id, _)) = self.checkpoint.clone() {
             self.resume(&id).await?
         } else {
-            let begin = self.since.unwrap_or_else(|| self.reader.client.tenant_now() - BEGIN_AGO);
+            let begin = self.since.unwrap_or(earliest);
             let start = log_id::at(log_id::PREFIX, begin);
             match self.after(&start).await {
                 // Nothing at all: perhaps this tenant's ids do not compare with ours.
@@ -143,6 +149,11 @@ impl Logs {
         };
         // The first answer has told the tenant's clock.
         self.began = self.reader.client.tenant_now();
+        if let Some(since) = asked.filter(|since| self.began - since >= KEPT_ALWAYS) {
+            let oldest = self.oldest().await?;
+            let oldest = oldest.ids.iter().filter_map(|id| log_id::time_of(id)).min();
+            self.reaches_back = oldest.is_some_and(|oldest| oldest <= since);
+        }
         Ok(first)
     }
 
@@ -347,6 +358,10 @@ impl Pages for Logs {
 
     fn complete(&self) -> bool {
         self.phase == Phase::Ended
+    }
+
+    fn reaches_back(&self) -> bool {
+        self.reaches_back
     }
 
     fn gaps(&self) -> &[Gap] {
