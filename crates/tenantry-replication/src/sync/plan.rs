@@ -125,6 +125,12 @@ fn is_due(catalog: &Catalog, options: &Options, task: &Task, read_at: Micros, no
     let untold = catalog.feed.untold.contains(&task.stream.name);
     let every = if untold { options.untold_every } else { options.full_every };
     now.saturating_sub(read_at) >= i64::try_from(every.as_micros()).unwrap_or(Micros::MAX)
+        || is_ahead(read_at, now)
+}
+
+/// Whether a time that an earlier run noted has not come yet: its clock was wrong, and nothing is known of what happened since.
+fn is_ahead(noted: Micros, now: Micros) -> bool {
+    noted > now.saturating_add(LOG_OVERLAP)
 }
 
 /// A checkpoint stands for the tables that were written with it, and for no others.
@@ -305,7 +311,7 @@ fn reach(catalog: &Catalog, options: &Options, task: &Task, told: Told, now: Mic
     let (Some(Checkpoint::Full { read_at, .. }), Some(applied_at)) = (&task.from, applied_at(task)) else {
         return Reach::Whole;
     };
-    let is_due = is_due(catalog, options, task, *read_at, now);
+    let is_due = is_due(catalog, options, task, *read_at, now) || is_ahead(applied_at, now);
     // A read that was begun is brought to its end.
     let goes_on = task.parked.is_some();
     if is_due || goes_on || told.anything || told.records.len() + told.parents.len() > LOOKED_AT_MAX {
@@ -423,6 +429,21 @@ mod tests {
             .insert("clients".into(), Checkpoint::Full { read_at: 0, applied_at: None, behind_log: false });
         let some = Options { tables: ["client_callback"].into(), ..options() };
         assert_eq!(tasks(&CATALOG, &some, &Access::default(), &state)[0].from, None);
+    }
+
+    #[test]
+    fn what_a_run_with_a_wrong_clock_noted_is_not_believed() {
+        let reach = |read_at: Micros, applied_at: Option<Micros>| {
+            let changes = Changes::default();
+            let mut tasks = narrowed(&changes, HOUR / 2);
+            let task = tasks.iter_mut().find(|task| task.stream.name == "clients").unwrap();
+            task.from = Some(Checkpoint::Full { read_at, applied_at, behind_log: false });
+            narrow(&CATALOG, &options(), &mut tasks, &changes, HOUR / 2);
+            reach_of(&tasks, "clients").clone()
+        };
+        assert_eq!(reach(HOUR, None), Reach::Whole);
+        assert_eq!(reach(0, Some(HOUR)), Reach::Whole);
+        assert_ne!(reach(0, Some(HOUR / 2 + 1)), Reach::Whole, "clocks differ by a second or so");
     }
 
     #[test]
