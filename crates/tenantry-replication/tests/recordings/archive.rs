@@ -57,6 +57,8 @@ pub(crate) fn published(name: &str) -> Option<Value> {
 fn beside_the_project(variable: &str, name: &str) -> Option<PathBuf> {
     let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/auth0").join(name);
     let path = std::env::var_os(variable).map_or(beside, PathBuf::from);
+    // The variable may name the folder as well as the file.
+    let path = if path.is_dir() { path.join(name) } else { path };
     if path.exists() {
         return Some(path);
     }
