@@ -260,8 +260,12 @@ fn note_success(
             sightings.note(Sighting::TiedUsersSplit);
         }
     }
-    if path == "/api/v2/logs" && run.after_crash && query.contains("from=") {
-        sightings.note(Sighting::LogResumed);
+    if path == "/api/v2/logs" {
+        let position = query.split('&').find_map(|pair| pair.strip_prefix("from="));
+        if run.after_crash && position.is_some() {
+            sightings.note(Sighting::LogResumed);
+        }
+        run.log_read_from = position.map(str::to_owned);
     }
     if run.last_list.as_deref() == Some(path) && run.changed_since {
         sightings.note(Sighting::ChangedBetweenPages);

@@ -91,6 +91,8 @@ sightings! {
     ManyChanged,
     /// The log's retention became shorter.
     RetentionShrunk,
+    /// Events expired behind the position at which a run was reading the log.
+    ExpiredWhileRead,
     /// A commit that was not acknowledged was made again by the next run.
     CommitRepeated,
 }

@@ -12,6 +12,8 @@ use crate::faults::Group;
 
 /// Trials in so many are calm: changes and crashes, but no faults.
 const CALM_ONE_IN: u64 = 6;
+/// Share of rounds in which events expire while the log is read.
+const OUTLIVED: f64 = 0.1;
 /// Page sizes that the catalog's lists are read with; the API allows 1 to 100.
 const PAGE_SIZES: [u32; 5] = [2, 3, 5, 10, 100];
 
@@ -181,8 +183,6 @@ fn round(number: usize, steps: &mut usize, crashes: &mut usize, chance: &mut Cha
             When::Request(chance.magnitude(1.0, 120.0) as u64)
         };
         let what = what(chance);
-        // Between runs alone: see the limits in docs/guarantees.md.
-        let when = if matches!(what, What::Retention(_)) { When::Pause(chance.share()) } else { when };
         round.steps.push(Step { number: *steps, when, what });
         *steps += 1;
     }
@@ -191,6 +191,9 @@ fn round(number: usize, steps: &mut usize, crashes: &mut usize, chance: &mut Cha
         let when = When::Page(chance.between(1, 6));
         round.steps.push(Step { number: *steps, when, what: What::Churn(Box::new(swap(chance))) });
         *steps += 1;
+    }
+    if chance.happens(OUTLIVED) {
+        outlive(&mut round, steps, chance);
     }
     let order = |when: When| match when {
         When::Pause(share) => (0, share),
@@ -205,6 +208,21 @@ fn round(number: usize, steps: &mut usize, crashes: &mut usize, chance: &mut Cha
         *crashes += 1;
     }
     round
+}
+
+/// Lets a log of several pages gather, and its old end expire while it is read.
+fn outlive(round: &mut Round, steps: &mut usize, chance: &mut Chance) {
+    round.pause = Duration::from_secs_f64(chance.magnitude(1.3 * 86_400.0, 2.9 * 86_400.0));
+    let mut step = |when, what| {
+        round.steps.push(Step { number: *steps, when, what });
+        *steps += 1;
+    };
+    step(When::Pause(0.0), What::Retention(3));
+    for _ in 0..chance.between(4, 9) {
+        step(When::Pause(chance.share()), What::Logins(chance.between(2, 9) as u32));
+    }
+    // The log is what a run reads first.
+    step(When::Request(chance.between(2, 25)), What::Retention(chance.between(1, 2) as i64));
 }
 
 fn what(chance: &mut Chance) -> What {

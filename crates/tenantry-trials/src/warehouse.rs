@@ -128,7 +128,9 @@ impl Warehouse {
     }
 
     fn note_position(&self, commit: &Commit) {
-        let Some((_, Checkpoint::Log { log_id, .. })) = &commit.checkpoint else { return };
+        let Some((_, Checkpoint::Log { log_id, whole_until, .. })) = &commit.checkpoint else { return };
+        // What a checkpoint calls unproven, it does not claim: the next read proves it or tells a gap.
+        let log_id = whole_until.as_ref().map_or(log_id, |proven| proven.min(log_id));
         let at = self.world.clock.truth();
         let state = &mut *self.world.state();
         if !state.history.owes() {

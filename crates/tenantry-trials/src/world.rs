@@ -83,6 +83,8 @@ pub(crate) struct Run {
     pub(crate) limited: BTreeSet<String>,
     /// Path of the last request for a page, and whether the tenant changed since.
     pub(crate) last_list: Option<String>,
+    /// Position that the log was asked for last.
+    pub(crate) log_read_from: Option<String>,
     pub(crate) changed_since: bool,
     pub(crate) exported: bool,
     pub(crate) walked: bool,
@@ -280,11 +282,17 @@ impl World {
             What::Logins(count) => state.simulation.logins(*count, seed, at),
             What::Import(count) => state.simulation.import(*count, seed, at),
             What::Retention(days) => {
-                let before = state.history.held.len();
+                let before = state.history.held.clone();
                 let done = control(&mut state.simulation, &json!({ "retention_days": days }), at);
                 state.history.listen(&mut state.simulation, at);
-                if state.history.held.len() < before {
+                let expired = before.difference(&state.history.held);
+                if let Some(last) = expired.last() {
                     state.sightings.note(Sighting::RetentionShrunk);
+                    let is_reading = state.run.last_list.as_deref() == Some("/api/v2/logs");
+                    if is_reading && state.run.log_read_from.as_ref().is_some_and(|position| position < last)
+                    {
+                        state.sightings.note(Sighting::ExpiredWhileRead);
+                    }
                 }
                 done
             }

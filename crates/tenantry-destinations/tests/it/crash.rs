@@ -66,7 +66,7 @@ async fn child() {
     loop {
         number += 1;
         destination.stage(rows(number)).await.unwrap();
-        let checkpoint = Checkpoint::Log { log_id: number.to_string(), newest: None };
+        let checkpoint = Checkpoint::Log { log_id: number.to_string(), newest: None, whole_until: None };
         let commit = Commit {
             stream: things(),
             tables: vec![things().root().name],

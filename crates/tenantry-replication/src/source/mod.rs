@@ -76,7 +76,7 @@ pub trait Pages: Send {
         false
     }
 
-    /// Whether the source still keeps everything since [`Read::since`], where that was asked for. Known once the first page came.
+    /// Whether the source kept everything since [`Read::since`] until it was read, where that was asked for. Known once the read is over.
     fn reaches_back(&self) -> bool {
         true
     }

@@ -50,6 +50,10 @@ pub enum Checkpoint {
         log_id: String,
         /// Newest event time seen, microseconds UTC.
         newest: Option<Micros>,
+        /// Log id up to which no event is missing but those that gaps tell, where that is proven for another one than `log_id`: behind it
+        /// events may have expired before they were read.
+        #[serde(default)]
+        whole_until: Option<String>,
     },
     /// Everything that the feed of changes told up to here is applied.
     Events {

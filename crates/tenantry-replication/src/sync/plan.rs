@@ -463,7 +463,7 @@ mod tests {
     #[test]
     fn a_log_that_is_read_again_keeps_the_position_that_a_gap_is_told_by() {
         let mut state = State::default();
-        let at = Checkpoint::Log { log_id: "1".into(), newest: None };
+        let at = Checkpoint::Log { log_id: "1".into(), newest: None, whole_until: None };
         state.checkpoints.insert("logs".into(), at.clone());
         let tasks = tasks(&CATALOG, &Options { full: true, ..options() }, &Access::default(), &state);
         let log = tasks.iter().find(|task| task.stream.name == "logs").unwrap();

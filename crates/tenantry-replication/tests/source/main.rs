@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
 mod budget;
+mod expiring;
 mod faults;
 mod feed;
 mod follow;

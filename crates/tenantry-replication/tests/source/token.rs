@@ -42,6 +42,20 @@ fn connecting_tells_scopes_and_clock() {
 }
 
 #[test]
+fn a_clock_that_is_set_while_we_run_does_not_change_what_is_known_of_the_tenants() {
+    let tenant = Tenant::new(unlimited());
+    let source = tenant.source();
+    tenant.clock.run(source.connect()).unwrap();
+    for skew in [-31_536_000, 3_600, 0] {
+        tenant.clock.skew(skew * 1_000_000);
+        // The token is still valid, so that no answer tells the time again.
+        let access = tenant.clock.run(source.connect()).unwrap();
+        assert!((access.clock_ahead_seconds.unwrap() + skew).abs() <= 1, "{access:?}");
+    }
+    assert_eq!(tokens(&tenant), 1);
+}
+
+#[test]
 fn wrong_credentials_are_refused_at_once() {
     let tenant = Tenant::new(unlimited());
     let source = tenant.source_with(|settings| {

@@ -59,8 +59,9 @@ pub(super) struct Client {
     budget: Budget,
     allowance: Allowance,
     sent: AtomicU64,
-    /// How far the tenant's clock is ahead of ours in microseconds; `i64::MIN` while unknown.
-    ahead: AtomicI64,
+    /// What the tenant's clock showed when our monotonic one began to count, in microseconds; `i64::MIN` while unknown. Not how far it is
+    /// ahead of our time of day, which may be set at any moment.
+    epoch: AtomicI64,
 }
 
 /// One request.
@@ -196,8 +197,8 @@ impl Client {
         let tokens = Tokens::new(&settings.credentials);
         let budget = Budget::new(&settings, Arc::clone(&clock));
         let allowance = Allowance::new(&settings, clock.monotonic());
-        let ahead = AtomicI64::new(i64::MIN);
-        Self { settings, transport, clock, tokens, budget, allowance, sent: AtomicU64::new(0), ahead }
+        let epoch = AtomicI64::new(i64::MIN);
+        Self { settings, transport, clock, tokens, budget, allowance, sent: AtomicU64::new(0), epoch }
     }
 
     /// Waits until a request may be sent, by what the tenant's limits leave us and by what the operator allows.
@@ -249,7 +250,7 @@ impl Client {
         let query = url::query(call.query.iter().map(|(name, value)| (*name, value.as_str())));
         let url = self.settings.domain.origin().url(format!("{API}{}", call.path), query);
         let (body, limit, patience) = (Bytes::new(), u64::MAX, Patience::Endless);
-        let sent = self.clock.now();
+        let sent = self.clock.monotonic();
         let request = HttpRequest { method: call.method, url, headers, body, limit, patience };
         let failed = |error: TransportError| {
             call.error(SourceErrorKind::Unavailable, error.reason.clone()).caused_by(error)
@@ -302,14 +303,18 @@ impl Client {
         self.sent.load(Ordering::Relaxed)
     }
 
-    /// Now by the tenant's clock, as far as its answers tell.
+    /// Now by the tenant's clock, as far as its answers tell. Too early, never too late, where the machine has slept since the last answer.
     pub(super) fn tenant_now(&self) -> Micros {
-        self.clock.now().saturating_add(self.ahead().unwrap_or(0))
+        match self.epoch.load(Ordering::Relaxed) {
+            i64::MIN => self.clock.now(),
+            epoch => epoch.saturating_add(micros(self.clock.monotonic())),
+        }
     }
 
     /// How far the tenant's clock is ahead of ours, in microseconds and good to about a second.
     pub(super) fn ahead(&self) -> Option<Micros> {
-        Some(self.ahead.load(Ordering::Relaxed)).filter(|ahead| *ahead != i64::MIN)
+        let is_known = self.epoch.load(Ordering::Relaxed) != i64::MIN;
+        is_known.then(|| self.tenant_now().saturating_sub(self.clock.now()))
     }
 
     /// Waits as the kind of error asks, or gives the error back when it is no use to go on.
@@ -406,7 +411,7 @@ impl Client {
         body: Bytes,
         limit: u64,
     ) -> SourceResult<Collected> {
-        let sent = self.clock.now();
+        let sent = self.clock.monotonic();
         let request = HttpRequest { method, url, headers, body, limit, patience: Patience::Answer };
         let response = self.transport.send(request).await;
         let collected = match response {
@@ -430,11 +435,11 @@ impl Client {
     }
 
     /// Compares the `Date` of an answer, which is cut to seconds, with the middle of the time that the exchange took.
-    fn learn_clock(&self, headers: &Headers, sent: Micros) {
+    fn learn_clock(&self, headers: &Headers, sent: Duration) {
         if let Some(date) = headers.get("date").and_then(calendar::parse_http) {
-            let ours = sent.midpoint(self.clock.now());
+            let ours = micros(sent).midpoint(micros(self.clock.monotonic()));
             let theirs = date + MICROS_PER_SECOND / 2;
-            self.ahead.store(theirs.saturating_sub(ours), Ordering::Relaxed);
+            self.epoch.store(theirs.saturating_sub(ours), Ordering::Relaxed);
         }
     }
 
@@ -482,6 +487,10 @@ impl Client {
             self.before_retry(error, &mut tries).await?;
         }
     }
+}
+
+fn micros(duration: Duration) -> Micros {
+    Micros::try_from(duration.as_micros()).unwrap_or(Micros::MAX)
 }
 
 fn standing(headers: &Headers) -> Option<Standing> {

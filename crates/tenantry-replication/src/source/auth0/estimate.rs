@@ -131,7 +131,7 @@ async fn log(reader: &Reader, endpoint: &'static Endpoint, read: &Read) -> Sourc
         }
         (since, from) => {
             let known = match from {
-                Some(Checkpoint::Log { log_id, newest }) => log_id::time_of(log_id).or(*newest),
+                Some(Checkpoint::Log { log_id, newest, .. }) => log_id::time_of(log_id).or(*newest),
                 _ => None,
             };
             let newest = stretch(reader, endpoint, at_end("date:-1")).await?;

@@ -34,8 +34,13 @@ pub(super) fn at(prefix: &str, time: Micros) -> String {
 }
 
 /// Order of the log. Ids of other lengths do not occur in one tenant; numbers compare by length first.
+pub(super) fn rank(id: &str) -> (usize, &str) {
+    (id.len(), id)
+}
+
+/// Whether an id comes behind another in the log.
 pub(super) fn is_after(id: &str, other: &str) -> bool {
-    (id.len(), id) > (other.len(), other)
+    rank(id) > rank(other)
 }
 
 #[cfg(test)]

@@ -1,13 +1,14 @@
 //! The log, from the oldest event that the tenant keeps or from where an earlier read stopped.
 //!
-//! Nothing that the tenant no longer keeps is passed over in silence: it becomes a gap. Links are read for their position alone; no other
-//! host is ever followed.
+//! Nothing that the tenant no longer keeps is passed over in silence, also where it expired while the log was being read: it becomes a
+//! gap. Links are read for their position alone; no other host is ever followed.
 
 use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::client::{Call, Reader};
 use super::log_id;
+use super::log_proof::{KEPT_ALWAYS, Proof};
 use super::paging::{self, Head};
 use super::transport::{Collected, Headers};
 use super::url;
@@ -25,8 +26,6 @@ pub(super) const BEGIN_AGO: Micros = 40 * MICROS_PER_DAY;
 const OVERLAP: Micros = 2 * 60 * MICROS_PER_SECOND;
 /// How long ago everything must have become readable for a position without an event to be trusted.
 const SETTLED_AGO: Micros = 5 * 60 * MICROS_PER_SECOND;
-/// No plan keeps events for less than a day: a younger checkpoint cannot have been outlived. Less an hour for clocks.
-const KEPT_ALWAYS: Micros = 23 * 3600 * MICROS_PER_SECOND;
 /// Sizes that a server may cut pages to without saying so.
 const CUTS: [u64; 4] = [10, 20, 25, 50];
 /// Younger events than this may be the newest there are without proof: the next read asks again long before anything expires.
@@ -38,8 +37,8 @@ const PAGES_MAX: u64 = 2_000_000;
 pub(super) struct Logs {
     reader: Reader,
     endpoint: &'static Endpoint,
-    /// Where an earlier read stopped.
-    checkpoint: Option<(String, Option<Micros>)>,
+    /// Where an earlier read stopped, and up to where that is known to be without a hole.
+    checkpoint: Option<Position>,
     /// Events from here on are wanted, even if they were read before.
     since: Option<Micros>,
     phase: Phase,
@@ -48,16 +47,27 @@ pub(super) struct Logs {
     newest: Option<Micros>,
     /// Whether everything from `since` on is still kept.
     reaches_back: bool,
-    /// Whether an event at or before the checkpoint was seen: then nothing after it can be gone.
+    /// Whether the checkpoint's own event is still known: then nothing after it can be gone.
     seen_before: bool,
-    /// Whether any event was seen.
-    seen_any: bool,
+    /// Up to where this read is known to be without a hole.
+    proof: Proof,
+    /// What the last page said of the position: a page without events that says the same is none.
+    told: Option<Checkpoint>,
     /// Events of the largest page so far.
     largest: u64,
     /// When the read began, by the tenant's clock: what comes later is for the next read.
     began: Micros,
     pages: u64,
     gaps: Vec<Gap>,
+}
+
+/// A checkpoint of the log.
+#[derive(Debug, Clone)]
+struct Position {
+    id: String,
+    newest: Option<Micros>,
+    /// The position up to which nothing is missing but what gaps tell.
+    whole_until: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,21 +96,27 @@ impl Logs {
         from: Option<Checkpoint>,
         since: Option<Micros>,
     ) -> Self {
+        let told = from.clone();
         let checkpoint = match from {
-            Some(Checkpoint::Log { log_id, newest }) => Some((log_id, newest)),
+            Some(Checkpoint::Log { log_id, newest, whole_until }) => Some(Position {
+                whole_until: whole_until.unwrap_or_else(|| log_id.clone()),
+                id: log_id,
+                newest,
+            }),
             _ => None,
         };
         Self {
             reader,
             endpoint,
-            reached: checkpoint.as_ref().map(|(id, _)| id.clone()),
-            newest: checkpoint.as_ref().and_then(|(_, newest)| *newest),
+            reached: checkpoint.as_ref().map(|from| from.id.clone()),
+            newest: checkpoint.as_ref().and_then(|from| from.newest),
             checkpoint,
             since,
             phase: Phase::Begin,
             reaches_back: true,
             seen_before: false,
-            seen_any: false,
+            proof: Proof::default(),
+            told,
             largest: 0,
             began: 0,
             pages: 0,
@@ -128,12 +144,12 @@ impl Logs {
     }
 
     /// Sends the first request. Gives its events, or those that a search found where no position was taken.
-    async fn begin(&mut self) -> SourceResult<Option<Events>> {
+    async fn begin(&mut self) -> SourceResult<Events> {
         let earliest = self.reader.client.tenant_now() - BEGIN_AGO;
         let asked = self.since.filter(|since| *since > earliest);
         self.since = self.since.map(|since| since.max(earliest));
-        let first = if let Some((id, _)) = self.checkpoint.clone() {
-            self.resume(&id).await?
+        let first = if let Some(checkpoint) = self.checkpoint.clone() {
+            self.resume(&checkpoint).await?
         } else {
             let begin = self.since.unwrap_or(earliest);
             let start = log_id::at(log_id::PREFIX, begin);
@@ -142,7 +158,7 @@ impl Logs {
                 Ok(events) if events.ids.is_empty() && self.since.is_none() => {
                     self.begin_with_oldest().await?
                 }
-                Ok(events) => Some(events),
+                Ok(events) => events,
                 Err(error) if is_refusal(&error) => self.begin_with_oldest().await?,
                 Err(error) => return Err(error),
             }
@@ -150,28 +166,28 @@ impl Logs {
         // The first answer has told the tenant's clock.
         self.began = self.reader.client.tenant_now();
         if let Some(since) = asked.filter(|since| self.began - since >= KEPT_ALWAYS) {
-            let oldest = self.oldest().await?;
-            let oldest = oldest.ids.iter().filter_map(|id| log_id::time_of(id)).min();
+            let oldest = self.oldest().await?.first().and_then(log_id::time_of);
             self.reaches_back = oldest.is_some_and(|oldest| oldest <= since);
         }
         Ok(first)
     }
 
-    /// Begins with the oldest events kept, the oldest included; `None` when there are none.
-    async fn begin_with_oldest(&mut self) -> SourceResult<Option<Events>> {
+    /// Begins with the oldest events kept, the oldest included.
+    async fn begin_with_oldest(&mut self) -> SourceResult<Events> {
         let mut oldest = self.oldest().await?;
         // Sorted by date, the page may lack events between its ids: go on from its first id, not its last.
-        oldest.next = oldest.ids.iter().min_by(|a, b| (a.len(), a).cmp(&(b.len(), b))).cloned();
-        Ok((!oldest.ids.is_empty()).then_some(oldest))
+        oldest.next = oldest.first().map(str::to_owned);
+        Ok(oldest)
     }
 
     /// Goes on from a checkpoint, a little before it. Tries the checkpoint itself where made positions are refused, and the oldest event
     /// where that is refused as well.
-    async fn resume(&mut self, id: &str) -> SourceResult<Option<Events>> {
+    async fn resume(&mut self, checkpoint: &Position) -> SourceResult<Events> {
+        let id = checkpoint.id.as_str();
         if let (Some(time), Some(prefix)) = (log_id::time_of(id), log_id::prefix_of(id)) {
             let begin = self.since.map_or(time - OVERLAP, |since| since.min(time - OVERLAP));
             match self.after(&log_id::at(prefix, begin)).await {
-                Ok(events) => return Ok(Some(events)),
+                Ok(events) => return Ok(events),
                 Err(error) if is_refusal(&error) => {}
                 Err(error) => return Err(error),
             }
@@ -180,12 +196,16 @@ impl Logs {
             Ok(events) => {
                 // The id itself is still known, so that nothing behind it is gone.
                 self.seen_before = true;
-                Ok(Some(events))
+                Ok(events)
             }
             Err(error) if is_refusal(&error) => {
                 let oldest = self.begin_with_oldest().await?;
-                if oldest.is_none() {
-                    self.gap(id, "", "checkpoint is no longer known, and no event is kept");
+                if oldest.ids.is_empty() {
+                    self.gap(
+                        &checkpoint.whole_until,
+                        "",
+                        "checkpoint is no longer known, and no event is kept",
+                    );
                 }
                 Ok(oldest)
             }
@@ -195,26 +215,57 @@ impl Logs {
 
     /// Sees whether events between the checkpoint and the first event read may be gone.
     async fn look_for_gap(&mut self, first: Option<&str>) -> SourceResult<()> {
-        let Some((checkpoint, _)) = self.checkpoint.clone() else { return Ok(()) };
-        if self.seen_before || self.seen_any || !self.gaps.is_empty() {
-            return Ok(());
-        }
-        if first.is_some_and(|first| !log_id::is_after(first, &checkpoint)) {
-            self.seen_before = true;
-            return Ok(());
-        }
-        let age = log_id::time_of(&checkpoint).map(|time| self.reader.client.tenant_now() - time);
-        if age.is_some_and(|age| age < KEPT_ALWAYS) {
+        let Some(Position { id, whole_until, .. }) = self.checkpoint.clone() else { return Ok(()) };
+        let is_kept = |id: &str| !log_id::is_after(id, &whole_until);
+        let is_known = self.seen_before && whole_until == id || first.is_some_and(is_kept);
+        if is_known
+            || !self.gaps.is_empty()
+            || !Proof::may_expire(&whole_until, self.reader.client.tenant_now())
+        {
             return Ok(());
         }
         let oldest = self.oldest().await?;
-        let oldest = oldest.ids.iter().min_by(|a, b| (a.len(), a).cmp(&(b.len(), b)));
-        if oldest.is_some_and(|oldest| !log_id::is_after(oldest, &checkpoint)) {
+        if !oldest.first().is_some_and(is_kept) {
+            let to = first.or(oldest.first()).unwrap_or_default();
+            self.gap(&whole_until, to, "checkpoint is older than what the tenant keeps");
+        }
+        Ok(())
+    }
+
+    /// Sees whether events may have expired unread since the position that was proven last. `position` is where this read stands now.
+    async fn prove(&mut self, position: &str, ended: bool) -> SourceResult<()> {
+        if !self.proof.asks(position, self.pages, ended, self.reader.client.tenant_now()) {
             return Ok(());
         }
-        let to = first.or(oldest.map(String::as_str)).unwrap_or_default().to_owned();
-        self.gap(&checkpoint, &to, "checkpoint is older than what the tenant keeps");
+        let oldest = self.oldest().await?;
+        if let Some(lost) = self.proof.take(position, oldest.first()) {
+            self.lose(&lost, oldest.first());
+        }
         Ok(())
+    }
+
+    /// Notes that events behind `from` and before `to` may have expired before they were read.
+    fn lose(&mut self, from: &str, to: Option<&str>) {
+        self.reaches_back = false;
+        // What the checkpoint stands for was read before.
+        let known = self.checkpoint.as_ref().map(|checkpoint| checkpoint.id.as_str());
+        let from = known.filter(|known| log_id::is_after(known, from)).unwrap_or(from).to_owned();
+        if to.is_none_or(|to| log_id::is_after(to, &from)) {
+            self.gap(&from, to.unwrap_or_default(), "events expired while the log was being read");
+        }
+    }
+
+    /// Goes on from the oldest event where the position that this read stands at is refused, because its event has expired.
+    async fn go_on(&mut self, refused: &str, error: SourceError) -> SourceResult<Events> {
+        let oldest = self.begin_with_oldest().await?;
+        let first = oldest.first();
+        if first.is_some_and(|first| !log_id::is_after(first, refused)) {
+            return Err(error);
+        }
+        let from = self.proof.until().unwrap_or(refused).to_owned();
+        self.lose(&from, first);
+        self.proof = Proof::default();
+        Ok(oldest)
     }
 
     fn gap(&mut self, from: &str, to: &str, reason: &str) {
@@ -223,35 +274,49 @@ impl Logs {
 
     /// Takes an answer in: moves the position, and makes a page of it.
     async fn take(&mut self, from: Option<&str>, events: Events) -> SourceResult<Option<Page>> {
-        let first = events.ids.iter().min_by(|a, b| (a.len(), a).cmp(&(b.len(), b)));
-        self.look_for_gap(first.map(String::as_str)).await?;
-        let last = events.ids.iter().max_by(|a, b| (a.len(), a).cmp(&(b.len(), b)));
-        self.newest = self.newest.max(events.newest);
-        if let Some(last) = last {
-            self.seen_any = true;
-            if self.reached.as_deref().is_none_or(|reached| log_id::is_after(last, reached)) {
-                self.reached = Some(last.clone());
-            }
+        if self.pages == 1 {
+            self.look_for_gap(events.first()).await?;
         }
-        let ended = self.is_last(events.head.count, last.and_then(|last| log_id::time_of(last)));
-        if ended {
+        let last = events.last().map(str::to_owned);
+        self.newest = self.newest.max(events.newest);
+        if let Some(last) = &last
+            && self.reached.as_deref().is_none_or(|reached| log_id::is_after(last, reached))
+        {
+            self.reached = Some(last.clone());
+        }
+        if self.is_last(events.head.count, last.as_deref().and_then(log_id::time_of)) {
+            if let Some(stands_at) = last.as_deref().or(from) {
+                self.prove(stands_at, true).await?;
+            }
             if events.head.count == 0 {
                 self.settle();
             }
             self.phase = Phase::Ended;
         } else {
-            let next = events.next.clone().filter(|next| from != Some(next)).or_else(|| last.cloned());
+            let next = events.next.clone().filter(|next| from != Some(next)).or(last);
             let next = next.filter(|next| from.is_none_or(|from| next != from)).ok_or_else(|| {
                 let action = format!("read page {} of {}", self.pages, self.endpoint.path);
                 SourceError::new(SourceErrorKind::Malformed, action, "the log gives the same position again")
             })?;
+            self.prove(&next, false).await?;
             self.phase = Phase::Reading(next);
         }
-        let checkpoint = self.reached.clone().map(|log_id| Checkpoint::Log { log_id, newest: self.newest });
-        if events.head.count == 0 && checkpoint == self.began_with() {
+        let checkpoint = self.checkpoint();
+        if events.head.count == 0 && checkpoint == self.told {
             return Ok(None);
         }
+        self.told.clone_from(&checkpoint);
         Ok(Some(Page { body: events.body, records: events.head.records, parent: None, checkpoint }))
+    }
+
+    /// Where the next read goes on, and what of it is not proven yet.
+    fn checkpoint(&self) -> Option<Checkpoint> {
+        let log_id = self.reached.clone()?;
+        let begun = self.checkpoint.as_ref().map(|checkpoint| checkpoint.id.as_str());
+        let proven = self.proof.until().into_iter().chain(begun).max_by_key(|id| log_id::rank(id));
+        let is_open = |proven: &&str| self.phase != Phase::Ended && *proven != log_id;
+        let whole_until = proven.filter(is_open);
+        Some(Checkpoint::Log { whole_until: whole_until.map(str::to_owned), newest: self.newest, log_id })
     }
 
     /// Whether a page of so many events, the last of them recorded at `newest`, is the last one.
@@ -267,10 +332,6 @@ impl Logs {
         count == 0 || (short && recent) || later
     }
 
-    fn began_with(&self) -> Option<Checkpoint> {
-        self.checkpoint.clone().map(|(log_id, newest)| Checkpoint::Log { log_id, newest })
-    }
-
     /// At the end of the log: everything up to a few minutes ago was read, events or none. Moves the position there, so that a quiet
     /// tenant's position does not grow older than what it keeps.
     fn settle(&mut self) {
@@ -280,6 +341,18 @@ impl Logs {
         if log_id::is_after(&settled, reached) {
             self.reached = Some(settled);
         }
+    }
+}
+
+impl Events {
+    /// The first of the ids, in the order of the log.
+    fn first(&self) -> Option<&str> {
+        self.ids.iter().map(String::as_str).min_by_key(|id| log_id::rank(id))
+    }
+
+    /// The last of the ids, in the order of the log.
+    fn last(&self) -> Option<&str> {
+        self.ids.iter().map(String::as_str).max_by_key(|id| log_id::rank(id))
     }
 }
 
@@ -336,18 +409,12 @@ impl Pages for Logs {
             }
             let (from, events) = match self.phase.clone() {
                 Phase::Ended => return Ok(None),
-                Phase::Begin => {
-                    let Some(events) = self.begin().await? else {
-                        self.settle();
-                        self.phase = Phase::Ended;
-                        continue;
-                    };
-                    (None, events)
-                }
-                Phase::Reading(from) => {
-                    let events = self.after(&from).await?;
-                    (Some(from), events)
-                }
+                Phase::Begin => (None, self.begin().await?),
+                Phase::Reading(from) => match self.after(&from).await {
+                    Ok(events) => (Some(from), events),
+                    Err(error) if is_refusal(&error) => (None, self.go_on(&from, error).await?),
+                    Err(error) => return Err(error),
+                },
             };
             self.pages += 1;
             if let Some(page) = self.take(from.as_deref(), events).await? {

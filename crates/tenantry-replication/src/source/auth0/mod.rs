@@ -24,6 +24,7 @@ mod gunzip;
 mod https;
 mod list;
 mod log_id;
+mod log_proof;
 mod logs;
 mod paging;
 mod search;
@@ -83,7 +84,7 @@ impl Auth0 {
 /// checkpoints of other streams.
 pub fn read_until(checkpoint: &Checkpoint) -> Option<Micros> {
     match checkpoint {
-        Checkpoint::Log { log_id, newest } => log_id::time_of(log_id).max(*newest),
+        Checkpoint::Log { log_id, newest, .. } => log_id::time_of(log_id).max(*newest),
         Checkpoint::Full { .. } | Checkpoint::Daily { .. } | Checkpoint::Events { .. } => None,
     }
 }
