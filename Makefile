@@ -6,7 +6,7 @@ export CARGO_TARGET_DIR ?= $(CACHE)/target
 export PATH := $(PATH):$(HOME)/.cargo/bin:$(CACHE)/uv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test build release docs deny setup setup-build setup-tests
+.PHONY: help demo test build release docs fuzz deny setup setup-build setup-tests
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -28,6 +28,9 @@ release: setup-build ## Build the tenantry command, optimised
 docs: setup-build ## Write the documents that are generated from the code
 	@cargo xtask docs
 	@cargo run --locked -q -p tenantry -- reference > docs/cli.md.new && mv docs/cli.md.new docs/cli.md
+
+fuzz: setup-build ## Fuzz each decoder for 30 minutes, or for SECONDS
+	@scripts/fuzz.sh $(or $(SECONDS),1800) $(TARGETS)
 
 deny: ## Check licences, advisories and sources of all dependencies
 	@command -v cargo-deny >/dev/null || cargo install --locked cargo-deny

@@ -6,6 +6,7 @@ mod cli;
 mod clock;
 mod commands;
 mod config;
+pub mod decoders;
 mod error;
 mod forecast;
 mod lease;
@@ -26,7 +27,8 @@ use clap::FromArgMatches as _;
 use cli::Cli;
 use error::{CommandError, Exit};
 
-fn main() -> ExitCode {
+/// Runs the command that the process was started with, and gives the status that it ends with.
+pub fn main() -> ExitCode {
     panic::set_hook(Box::new(|panic| terminal::message(&bug(panic))));
     let exit = panic::catch_unwind(run).unwrap_or(Exit::Usage);
     ExitCode::from(exit.code())
@@ -90,7 +92,7 @@ mod tests {
         panic::set_hook(before);
         assert!(caught.is_err());
         let said = SAID.lock().unwrap_or_else(PoisonError::into_inner).concat();
-        assert!(said.starts_with("error: tenantry ") && said.contains("src/main.rs:"), "{said}");
+        assert!(said.starts_with("error: tenantry ") && said.contains("src/lib.rs:"), "{said}");
         assert!(said.contains("\n\nhint: ") && !said.contains("canary"), "{said}");
     }
 }

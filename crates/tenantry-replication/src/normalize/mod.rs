@@ -126,6 +126,7 @@ impl Normalizer {
         let mut cursor = Cursor::new(line);
         let read = self.record(&mut cursor, parent);
         if let Err(error) = read {
+            self.records += 1;
             self.unreadable(&error);
         } else if !cursor.is_at_end() {
             self.unreadable(&JsonError {
@@ -264,7 +265,6 @@ impl Normalizer {
     }
 
     fn unreadable(&mut self, error: &JsonError) {
-        self.records += 1;
         self.nameless = true;
         self.quarantined.push(Quarantine {
             table: self.tables[0].table().name,

@@ -36,6 +36,11 @@ impl ProjectFile {
         Ok(file)
     }
 
+    /// What a text says; `None` where it is no project file.
+    pub(super) fn of(text: &str) -> Option<Self> {
+        Self::parse(text).ok()
+    }
+
     fn parse(text: &str) -> Result<Self, Problem> {
         let table: Table =
             text.parse().map_err(|error: toml::de::Error| Problem::new(error.to_string().trim_end()))?;

@@ -104,6 +104,18 @@ pub(crate) struct Allowance {
     pub(crate) max_time: Option<Duration>,
 }
 
+/// Whether a text can be read as the project file, and each of its values as what its setting takes. Opens no file that it names.
+pub(crate) fn is_project_file(text: &str) -> bool {
+    let Some(file) = ProjectFile::of(text) else { return false };
+    let config = Config { environment: Environment::default(), file };
+    let mut values = SETTINGS.iter().filter(|setting| matches!(setting.kind, Kind::Text | Kind::Words));
+    values.all(|setting| config.shown(setting).is_ok())
+        && config.streams_at_once().is_ok()
+        && config.leave().is_ok()
+        && config.max_rps().is_ok()
+        && config.retention(None).is_ok()
+}
+
 /// A number of minutes, at most a year.
 pub(crate) fn minutes_above_zero(text: &str) -> Option<f64> {
     text.parse().ok().filter(|minutes: &f64| *minutes > 0.0 && *minutes <= MINUTES_MAX)

@@ -44,11 +44,15 @@ impl Civil {
             && (0..24).contains(&self.hour)
             && (0..60).contains(&self.minute)
             && (0..60).contains(&self.second);
+        // A year of twenty digits is nothing to reckon with.
+        if !fits {
+            return None;
+        }
         let seconds = days_from(self.year, self.month, self.day) * 86_400
             + self.hour * 3600
             + self.minute * 60
             + self.second;
-        fits.then_some(seconds * MICROS_PER_SECOND + self.micros)
+        Some(seconds * MICROS_PER_SECOND + self.micros)
     }
 }
 
@@ -212,7 +216,13 @@ mod tests {
         for wrong in ["", "2026010203040", "2026010203040x", "20260230000000"] {
             assert_eq!(parse_compact(wrong), None, "{wrong}");
         }
-        for wrong in ["", "Fri, 02 Jan 2026 03:04:05", "Fri, 02 Foo 2026 03:04:05 GMT", "now"] {
+        for wrong in [
+            "",
+            "Fri, 02 Jan 2026 03:04:05",
+            "Fri, 02 Foo 2026 03:04:05 GMT",
+            "now",
+            "Fri, 02 Jan 2026026100000000 03:04:05 GMT",
+        ] {
             assert_eq!(parse_http(wrong), None, "{wrong}");
         }
         assert_eq!(parse_date("2026-1-2"), None);

@@ -1,0 +1,5 @@
+//! Fuzzes `lines`.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| tenantry_fuzz::run("lines", input));
