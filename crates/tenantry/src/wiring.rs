@@ -84,6 +84,7 @@ pub(crate) fn tenant_within(
     chosen.audience = config.text(&settings::AUDIENCE)?;
     chosen.leave = config.leave()?.unwrap_or(chosen.leave);
     chosen.max_rps = config.max_rps()?;
+    chosen.answer_timeout = config.timeout()?;
     chosen.max_requests = allowance.max_requests;
     chosen.max_time = allowance.max_time;
     Ok(Tenant { domain: domain.to_owned(), client_id, means, source: connect(chosen, clock)? })

@@ -9,7 +9,7 @@ use std::thread;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use tenantry_replication::source::auth0::{
-    Domain, HttpRequest, HttpResponse, Https, Method, Patience, Transport, TransportError,
+    ANSWER_TIMEOUT, Domain, HttpRequest, HttpResponse, Https, Method, Patience, Transport, TransportError,
 };
 
 /// Serves one scripted answer, byte for byte, and gives the request's head.
@@ -46,7 +46,7 @@ fn exchange(answer: impl Into<Vec<u8>>) -> (Outcome, String) {
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let outcome = runtime.block_on(async {
-        let transport: Arc<dyn Transport> = Arc::new(Https::new().unwrap());
+        let transport: Arc<dyn Transport> = Arc::new(Https::new(ANSWER_TIMEOUT).unwrap());
         let response = transport.send(request).await.unwrap();
         let (status, framed) = (response.status, response.framed);
         (status, framed, read(response).await)
@@ -158,8 +158,8 @@ fn tls_is_never_left_out() {
         patience: Patience::Answer,
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let error =
-        runtime.block_on(async { Https::new().unwrap().send(request).await.map(|_| ()).unwrap_err() });
+    let error = runtime
+        .block_on(async { Https::new(ANSWER_TIMEOUT).unwrap().send(request).await.map(|_| ()).unwrap_err() });
     assert_eq!(receiver.recv().unwrap(), 0x16, "a TLS handshake was begun");
     assert!(error.to_string().starts_with("cannot connect"), "{error}");
 }
@@ -194,7 +194,7 @@ fn in_a_process_of_its_own() {
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let https = Https::new().unwrap();
+        let https = Https::new(ANSWER_TIMEOUT).unwrap();
         println!("status {}", https.send(send(&address)).await.unwrap().status);
         println!("{}", https.send(send("tenant.us.auth0.example.com")).await.map(|_| ()).unwrap_err());
     });

@@ -228,6 +228,12 @@ impl Config {
         })
     }
 
+    /// How long one answer of the tenant may take.
+    pub(crate) fn timeout(&self) -> Result<Duration, CommandError> {
+        let above_zero = |text: &str| duration(text).filter(|timeout| !timeout.is_zero());
+        held(&settings::TIMEOUT, self.number(&settings::TIMEOUT, DURATION, above_zero)?)
+    }
+
     /// Requests and time that one sync may take: the flags where there are any.
     pub(crate) fn allowance(
         &self,
@@ -451,6 +457,8 @@ mod tests {
 
     #[test]
     fn numbers_are_checked() {
+        assert_eq!(Config::of(&[]).timeout().unwrap(), Duration::from_secs(90));
+        assert!(Config::of(&[("TENANTRY_TIMEOUT", "0s")]).timeout().is_err());
         assert_eq!(Config::of(&[]).streams_at_once().unwrap(), 4);
         assert!(Config::of(&[("TENANTRY_STREAMS_AT_ONCE", "0")]).streams_at_once().is_err());
         assert_eq!(Config::of(&[("TENANTRY_STREAMS_AT_ONCE", "8")]).streams_at_once().unwrap(), 8);

@@ -203,6 +203,14 @@ pub(crate) const MAX_RPS: Setting = Setting {
     default: None,
 };
 
+pub(crate) const TIMEOUT: Setting = Setting {
+    variables: &["TENANTRY_TIMEOUT"],
+    key: Some("sync.timeout"),
+    kind: Kind::Text,
+    about: "how long one answer of the tenant may take; half of it without a single byte is too long as well",
+    default: Some("90s"),
+};
+
 pub(crate) const MAX_REQUESTS: Setting = Setting {
     variables: &["TENANTRY_MAX_REQUESTS"],
     key: Some("sync.max_requests"),
@@ -282,6 +290,7 @@ pub(crate) const SETTINGS: &[&Setting] = &[
     &UNTOLD_EVERY,
     &LEAVE,
     &MAX_RPS,
+    &TIMEOUT,
     &MAX_REQUESTS,
     &MAX_MINUTES,
     &LOGS_EVERY,

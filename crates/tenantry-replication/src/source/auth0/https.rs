@@ -14,14 +14,12 @@ use super::transport::{
 };
 use super::url::Scheme;
 
-/// Time to reach a host, TLS included.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
-/// Time without a single byte after which an answer counts as dead.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(45);
-/// Time for one answer of an API: Auth0 itself gives up on a search after 2 s.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(90);
-/// Time for one file: 10 million users of 300 packed bytes over 10 Mbit/s take 40 minutes.
-const FILE_TIMEOUT: Duration = Duration::from_hours(2);
+/// Longest time to reach a host, TLS included.
+const CONNECT_TIMEOUT_MAX: Duration = Duration::from_secs(15);
+/// Part of an answer's time that may pass without a single byte: 45 s.
+const IDLE_SHARE: u32 = 2;
+/// Times of an answer's time that a file may take: 2 hours. 10 million users of 300 packed bytes over 10 Mbit/s take 40 minutes.
+const FILE_TIMES: u32 = 80;
 
 /// HTTP over the network.
 #[derive(Debug, Clone)]
@@ -30,11 +28,14 @@ pub struct Https {
     tls: Result<reqwest::Client, String>,
     /// Plain text to this machine itself, which no proxy can reach and no certificate is needed for.
     plain: reqwest::Client,
+    /// Time for one answer of the API.
+    answer_timeout: Duration,
 }
 
 impl Https {
     /// Prepares connection pools and TLS; connects to nothing yet. A system without certificates is told when they are first needed.
-    pub fn new() -> Result<Self, TransportError> {
+    /// `answer_timeout` is as in [`super::Settings`].
+    pub fn new(answer_timeout: Duration) -> Result<Self, TransportError> {
         // reqwest finds the provider here; another one installed before by the program serves as well.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let builder = || {
@@ -43,15 +44,15 @@ impl Https {
                 .redirect(reqwest::redirect::Policy::none())
                 .referer(false)
                 .gzip(false)
-                .connect_timeout(CONNECT_TIMEOUT)
-                .read_timeout(IDLE_TIMEOUT)
+                .connect_timeout(CONNECT_TIMEOUT_MAX.min(answer_timeout))
+                .read_timeout(answer_timeout / IDLE_SHARE)
         };
         let tls = builder().build().map_err(|error| {
             let reason = failed(&error).reason;
             format!("cannot prepare TLS ({reason}); install the system's certificates: apt-get install ca-certificates")
         });
         let plain = builder().no_proxy().tls_certs_only([]).build().map_err(|error| failed(&error))?;
-        Ok(Self { tls, plain })
+        Ok(Self { tls, plain, answer_timeout })
     }
 
     fn client(&self, scheme: Scheme) -> Result<&reqwest::Client, TransportError> {
@@ -70,8 +71,8 @@ impl Transport for Https {
             Method::Post => reqwest::Method::POST,
         };
         let (timeout, encoding) = match request.patience {
-            Patience::Answer => (Some(ANSWER_TIMEOUT), "gzip"),
-            Patience::File => (Some(FILE_TIMEOUT), "gzip"),
+            Patience::Answer => (Some(self.answer_timeout), "gzip"),
+            Patience::File => (Some(self.answer_timeout * FILE_TIMES), "gzip"),
             Patience::Endless => (None, "identity"),
         };
         let client = self.client(request.url.origin.scheme)?;
@@ -177,8 +178,11 @@ fn failed(error: &reqwest::Error) -> TransportError {
 }
 
 /// The real network behind the port. Fails at once when it cannot reach hosts by this scheme.
-pub(super) fn network(scheme: Scheme) -> Result<Arc<dyn Transport>, TransportError> {
-    let https = Https::new()?;
+pub(super) fn network(
+    scheme: Scheme,
+    answer_timeout: Duration,
+) -> Result<Arc<dyn Transport>, TransportError> {
+    let https = Https::new(answer_timeout)?;
     https.client(scheme)?;
     Ok(Arc::new(https))
 }

@@ -41,7 +41,7 @@ use async_trait::async_trait;
 
 pub use events::EVENTS_SCOPE;
 pub use https::Https;
-pub use settings::{Algorithm, Credentials, IN_FLIGHT, LEAVE, LEAVE_MAX, Secret, Settings};
+pub use settings::{ANSWER_TIMEOUT, Algorithm, Credentials, IN_FLIGHT, LEAVE, LEAVE_MAX, Secret, Settings};
 pub use transport::{Body, Headers, HttpRequest, HttpResponse, Method, Patience, Transport, TransportError};
 pub use url::{Domain, InvalidUrl, Origin, Scheme, Url};
 
@@ -72,7 +72,8 @@ impl Auth0 {
 
     /// A tenant on the network. Sends nothing yet.
     pub fn over_https(settings: Settings, clock: Arc<dyn Clock>) -> SourceResult<Self> {
-        let transport = https::network(settings.domain.origin().scheme).map_err(|error| {
+        let scheme = settings.domain.origin().scheme;
+        let transport = https::network(scheme, settings.answer_timeout).map_err(|error| {
             SourceError::new(SourceErrorKind::Unavailable, "prepare the network", error.reason.clone())
                 .caused_by(error)
         })?;

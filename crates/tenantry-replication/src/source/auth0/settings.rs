@@ -11,6 +11,8 @@ use super::url::Domain;
 pub const LEAVE: f64 = 0.2;
 /// Requests under way at the same time, at most. Enough to fill 16 requests a second at half a second each.
 pub const IN_FLIGHT: usize = 8;
+/// Time for one answer of the API: Auth0 itself gives up on a search after 2 s.
+pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(90);
 /// Greatest share that can be left: something must remain to work with.
 pub const LEAVE_MAX: f64 = 0.95;
 
@@ -93,6 +95,8 @@ pub struct Settings {
     pub max_rps: Option<f64>,
     /// Requests under way at the same time, at most; at least 1.
     pub in_flight: usize,
+    /// Time for one answer of the API. Half of it without a single byte ends an answer sooner; a file may take eighty times as long.
+    pub answer_timeout: Duration,
     /// Requests in all, at most; one that would pass this fails with [`crate::error::SourceErrorKind::AllowanceSpent`].
     pub max_requests: Option<u64>,
     /// Time in all, at most, from the making of the source on; a wait that would pass it fails in the same way.
@@ -109,6 +113,7 @@ impl Settings {
             leave: LEAVE,
             max_rps: None,
             in_flight: IN_FLIGHT,
+            answer_timeout: ANSWER_TIMEOUT,
             max_requests: None,
             max_time: None,
         }
