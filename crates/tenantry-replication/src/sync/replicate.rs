@@ -107,6 +107,8 @@ pub(super) struct Reading<'a> {
     came: BTreeSet<Key>,
     /// Root keys that the log told of and that have not come, in a whole read of a stream that others depend on.
     unseen: BTreeSet<String>,
+    /// Root keys that a second read of the list has to hold, until they come.
+    pub(super) awaited: BTreeSet<String>,
     /// Root keys that the tenant was asked for and no longer has.
     pub(super) gone: BTreeSet<Key>,
     /// Whether the list has been read to its end, and is read once more to see what is really absent.
@@ -139,6 +141,7 @@ impl<'a> Reading<'a> {
             whole: task.reach == Reach::Whole,
             came: BTreeSet::new(),
             unseen: if task.reach == Reach::Whole { cascades::told(run, task) } else { BTreeSet::new() },
+            awaited: BTreeSet::new(),
             gone: BTreeSet::new(),
             again: false,
             parking: Parking::new(task.parked.clone(), run.tenant_time, !run.follows_log),
@@ -249,6 +252,11 @@ impl<'a> Reading<'a> {
     /// Notes that what was read is the whole list.
     pub(super) fn came_whole(&mut self) {
         (self.whole, self.complete) = (true, true);
+    }
+
+    /// Notes that what was read is not the whole list after all.
+    pub(super) fn came_short(&mut self) {
+        self.complete = false;
     }
 
     async fn read_pages(&mut self, run: &Run, pages: &mut dyn Pages) -> Result<(), StreamError> {
@@ -393,7 +401,7 @@ impl<'a> Reading<'a> {
     /// Keeps the root keys that came, where absence is judged key by key; in a whole read only those that are looked out for.
     fn note_came(&mut self, batch: &Batch) {
         let root = self.stream.root();
-        let is_judged = !self.whole || !self.unseen.is_empty();
+        let is_judged = !self.whole || !self.unseen.is_empty() || !self.awaited.is_empty();
         if self.publishes_as_it_goes() || batch.table.name != root.name || !is_judged {
             return;
         }
@@ -407,6 +415,7 @@ impl<'a> Reading<'a> {
                 |row: usize| -> Key { columns.iter().map(|column| column.value(row).to_owned()).collect() };
             for key in (0..batch.rows.num_rows()).map(key) {
                 self.unseen.remove(&key[0]);
+                self.awaited.remove(&key[0]);
                 if !self.whole {
                     self.came.insert(key);
                 }

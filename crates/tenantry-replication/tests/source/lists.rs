@@ -358,6 +358,14 @@ fn circles_and_repeats_are_errors_not_endless() {
     let error = circle.read("organizations", None).map(|_| ()).unwrap_err();
     assert_eq!(error.kind, SourceErrorKind::Malformed);
     assert!(circle.log().len() < 10, "{error}");
+    for records in [json!([{ "id": "o" }]), json!([])] {
+        let on_and_on = Script::new(move |_, before| {
+            Ok(ok(json!({ "organizations": records, "next": format!("fresh {before}") })))
+        });
+        let error = on_and_on.read("organizations", None).map(|_| ()).unwrap_err();
+        assert_eq!(error.kind, SourceErrorKind::Malformed, "{error}");
+        assert!(on_and_on.log().len() < 110, "{error}");
+    }
     let repeat = Script::new(|_, _| Ok(ok(json!([{ "id": "same" }]))));
     assert_eq!(repeat.read("roles", None).map(|_| ()).unwrap_err().kind, SourceErrorKind::Malformed);
 }

@@ -1,6 +1,6 @@
 //! A file of JSON lines behind a link, unpacked as it arrives and cut into pages at line ends.
 //!
-//! Sends no credentials. Takes no file for whole whose end is not proven, and none that unpacks beyond its limits.
+//! Sends no credentials. Takes no web page for a file, no file for whole whose end is not proven, and none that unpacks beyond its limits.
 
 use bytes::{Bytes, BytesMut};
 use memchr::memrchr;
@@ -119,6 +119,10 @@ impl Download {
                     Some(0) if self.ended => return self.finished(),
                     Some(end) => {
                         let page = self.pending.split_to(end).freeze();
+                        if self.position.bytes == 0 && is_markup(&page) {
+                            let reason = "the file is a web page, not lines of JSON";
+                            return Err(SourceError::new(SourceErrorKind::Malformed, ACTION, reason));
+                        }
                         let page = self.hand_out(page)?;
                         if !page.is_empty() {
                             return Ok(Some(page));
@@ -240,6 +244,11 @@ impl Position {
     }
 }
 
+/// Whether bytes begin as HTML or XML does: lines of it would be taken for records that cannot be read.
+fn is_markup(begin: &[u8]) -> bool {
+    begin.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'<')
+}
+
 fn broken(error: std::io::Error) -> SourceError {
     SourceError::new(SourceErrorKind::Malformed, ACTION, "the packed file is broken or cut short")
         .caused_by(error)
@@ -357,6 +366,14 @@ mod tests {
             read(&packed[..packed.len() - 1], 100, true, Position::default()).unwrap_err().kind,
             SourceErrorKind::Malformed
         );
+    }
+
+    #[test]
+    fn a_web_page_is_no_file() {
+        for page in [&b"<html>sign in</html>"[..], b"\n <?xml version=\"1.0\"?>\n<Error/>\n"] {
+            let error = read(page, 100, true, Position::default()).unwrap_err();
+            assert_eq!(error.kind, SourceErrorKind::Malformed, "{error}");
+        }
     }
 
     #[test]

@@ -16,6 +16,10 @@ use crate::source::Records;
 pub(super) const PAGES_MAX: u64 = 100_000;
 /// Times that an offset walk begins when its total moves under it. Lists paged by offset are short, so this is cheap.
 const WALKS_MAX: u32 = 3;
+/// Pages in a row that hold nothing and name a next one, at most.
+const EMPTY_MAX: u32 = 100;
+
+const REPEATED: &str = "the list gives the same page again";
 
 /// What paging needs to know of an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,7 +28,7 @@ pub(super) struct Head {
     pub(super) count: u64,
     pub(super) total: Option<u64>,
     pub(super) next: Option<String>,
-    /// Tells whether two answers are the same.
+    /// Tells whether two answers hold the same records.
     pub(super) hash: u64,
 }
 
@@ -70,7 +74,7 @@ pub(super) fn head(body: &[u8], collection: &'static str) -> Result<Head, String
     }
     let total = answer.get("total").and_then(Json::as_i64).and_then(|total| u64::try_from(total).ok());
     let next = answer.get("next").and_then(Json::text).filter(|next| !next.is_empty()).map(Cow::into_owned);
-    Ok(Head { records, count, total, next, hash: xxh3_64(body) })
+    Ok(Head { records, count, total, next, hash: xxh3_64(array.bytes()) })
 }
 
 /// A walk over one list. What it becomes as text is a position that a later run goes on from.
@@ -111,6 +115,12 @@ pub(super) struct Checkpoint {
     been: BTreeSet<u64>,
     restarted: bool,
     complete: bool,
+    /// Hash of the last page's records.
+    #[serde(default)]
+    last: Option<u64>,
+    /// Pages in a row that held nothing.
+    #[serde(default)]
+    empty: u32,
 }
 
 impl Walk {
@@ -172,6 +182,7 @@ impl Walk {
             Self::Checkpoint(walk) if walk.from.is_some() && !walk.restarted => {
                 walk.restarted = true;
                 walk.from = None;
+                walk.last = None;
                 walk.been.clear();
                 Refusal::Restart
             }
@@ -196,7 +207,7 @@ impl Offset {
 
     fn advance(&mut self, head: &Head) -> Result<Step, &'static str> {
         if head.count > 0 && self.last == Some(head.hash) {
-            return Err("the list gives the same page again");
+            return Err(REPEATED);
         }
         self.last = Some(head.hash);
         self.seen += head.count;
@@ -221,10 +232,20 @@ impl Offset {
 
 impl Checkpoint {
     fn new(take: u32) -> Self {
-        Self { take, from: None, been: BTreeSet::new(), restarted: false, complete: false }
+        let been = BTreeSet::new();
+        Self { take, from: None, been, restarted: false, complete: false, last: None, empty: 0 }
     }
 
     fn advance(&mut self, head: &Head) -> Result<Step, &'static str> {
+        // A next position that is new each time would lead on for ever.
+        if head.count > 0 && self.last == Some(head.hash) {
+            return Err(REPEATED);
+        }
+        self.last = Some(head.hash);
+        self.empty = if head.count == 0 { self.empty + 1 } else { 0 };
+        if self.empty > EMPTY_MAX {
+            return Err("the list goes on and on with pages that hold nothing");
+        }
         let Some(next) = &head.next else {
             self.complete = true;
             return Ok(Step::End);
