@@ -7,6 +7,7 @@
 #![expect(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a case fails by panicking")]
 
 mod compare;
+mod hostile;
 mod lease;
 mod park;
 mod prepare;
@@ -24,6 +25,7 @@ use arrow_array::{ArrayRef, Int64Array, RecordBatch};
 use async_trait::async_trait;
 
 pub use compare::*;
+pub use hostile::*;
 pub use lease::*;
 pub use park::*;
 pub use prepare::*;
@@ -103,6 +105,7 @@ macro_rules! destination_conformance {
             every_type_holds_null
             extreme_values_survive
             awkward_text_survives
+            hostile_records_have_one_outcome_each
             many_rows_survive
             a_slice_of_a_batch_is_taken_as_the_slice
             checkpoint_and_rows_come_together_and_stay

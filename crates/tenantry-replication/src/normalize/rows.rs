@@ -184,6 +184,7 @@ impl TableRows {
             cells.push(cell);
         }
         self.fill_row_ids(&mut cells);
+        let wrong = wrong.or_else(|| self.lost_key(&cells));
         if let Some(reason) = wrong {
             return Err(self.rejected(&cells, reason));
         }
@@ -195,6 +196,13 @@ impl TableRows {
         }
         self.append(&cells, place.page);
         Ok(())
+    }
+
+    /// A record is known by its key: one that is not text could not be told from others, nor be asked for.
+    fn lost_key(&self, cells: &[Cell<'_>]) -> Option<String> {
+        let is_lost = |at: &&usize| matches!(&cells[**at], Cell::Text(text) if text.contains(char::REPLACEMENT_CHARACTER));
+        let lost = self.key.iter().filter(|_| self.container.is_none()).find(is_lost)?;
+        Some(format!("{}: a key that is not text", self.columns[*lost].name))
     }
 
     /// What is left to say where the array or object that holds the rows, or the rest of it, cannot be read.
