@@ -59,12 +59,16 @@ impl From<ArrowError> for Failure {
     }
 }
 
+/// What the system says where there is no more room: on the disk, by a quota, by a process's limit, in the spill folder.
+const FULL: [&str; 4] =
+    ["No space left on device", "Disk quota exceeded", "File too large", "max_temp_directory_size"];
+
 /// DuckDB tells kinds apart by message only.
 fn kind_of(message: &str) -> DestinationErrorKind {
     let has = |part: &str| message.contains(part);
     if has("Could not set lock on file") || has("Conflicting lock is held") {
         DestinationErrorKind::Locked
-    } else if has("No space left on device") || has("Disk quota exceeded") || has("max_temp_directory_size") {
+    } else if FULL.into_iter().any(has) {
         DestinationErrorKind::Full
     } else if has("with version number") && has("can only read version") {
         DestinationErrorKind::Newer

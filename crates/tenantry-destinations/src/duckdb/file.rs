@@ -3,6 +3,7 @@
 //! Changes nothing about the mode of a file that is already there: whoever shared it meant it.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -49,6 +50,7 @@ pub(super) fn open(path: &Path, options: Options) -> Attempt<Shared> {
     state::check_layout(&mut writer)?;
     Ok(Shared {
         log: log_of(path),
+        place: Place::of(path),
         memory,
         names: Names { schema: options.schema, language: options.language },
         fence: AtomicU64::new(0),
@@ -118,6 +120,34 @@ fn make(connection: &mut Connection, path: &Path, version: &str) -> Attempt<()> 
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
         linked => linked.and(removed).map_err(|error| unavailable(format!("cannot make the file: {error}"))),
     }
+}
+
+/// Where the file was when it was opened, and which one it was.
+pub(super) struct Place {
+    path: PathBuf,
+    /// Device and number; none for a database in memory.
+    file: Option<(u64, u64)>,
+}
+
+impl Place {
+    fn of(path: &Path) -> Self {
+        Self { path: path.to_owned(), file: identity(path) }
+    }
+
+    /// Fails where the file is no longer there, or another one is: what is written then would be seen by nobody.
+    pub(super) fn check(&self) -> Attempt<()> {
+        if self.file.is_none() || identity(&self.path) == self.file {
+            return Ok(());
+        }
+        Err(unavailable(
+            "the file was moved, removed or replaced while it was open; put it back, or run again with what is there now",
+        ))
+    }
+}
+
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    let metadata = fs::metadata(path).ok()?;
+    Some((metadata.dev(), metadata.ino()))
 }
 
 /// DuckDB's limit of memory.

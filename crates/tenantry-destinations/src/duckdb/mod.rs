@@ -56,6 +56,7 @@ struct Shared {
     names: Names,
     /// DuckDB's write-ahead log.
     log: PathBuf,
+    place: file::Place,
     memory: file::Memory,
     /// The lease that this object writes under; 0 for none.
     fence: AtomicU64,
@@ -135,6 +136,13 @@ impl Shared {
     fn writer(&self) -> Attempt<MutexGuard<'_, Connection>> {
         locked(&self.writer)
     }
+
+    /// The same to write what must be found there later.
+    fn keeper(&self) -> Attempt<MutexGuard<'_, Connection>> {
+        let writer = self.writer()?;
+        self.place.check()?;
+        Ok(writer)
+    }
 }
 
 /// After a panic under a lock nobody knows what state the connection is in: nothing more is done with it.
@@ -177,7 +185,7 @@ impl Destination for DuckDb {
     }
 
     async fn hold(&self, claim: Claim) -> DestinationResult<Lease> {
-        self.on("take the lease", move |shared| lease::hold(&mut *shared.writer()?, &shared.names, claim))
+        self.on("take the lease", move |shared| lease::hold(&mut *shared.keeper()?, &shared.names, claim))
             .await
     }
 
@@ -229,7 +237,7 @@ impl Destination for DuckDb {
     async fn publish(&self, commit: Commit) -> DestinationResult<Published> {
         self.on(format!("publish stream {}", commit.stream.name), move |shared| {
             let staged = shared.stage()?.take(commit.stream)?;
-            let mut writer = shared.writer()?;
+            let mut writer = shared.keeper()?;
             let (names, memory, fence) = (&shared.names, &shared.memory, shared.fence());
             let published = publish::publish(&mut writer, names, memory, &commit, staged, fence)?;
             file::checkpoint(&mut writer, &shared.log);
@@ -251,7 +259,7 @@ impl Destination for DuckDb {
         self.on(format!("park stream {}", parking.stream.name), move |shared| {
             // The stage is free again while the writer may be waited for.
             let unparked = if parking.rows { shared.stage()?.unparked(parking.stream)? } else { Vec::new() };
-            let mut writer = shared.writer()?;
+            let mut writer = shared.keeper()?;
             park::park(&mut writer, &parking, &unparked, shared.fence())?;
             file::checkpoint(&mut writer, &shared.log);
             drop(writer);
@@ -293,7 +301,7 @@ impl Destination for DuckDb {
     async fn keep(&self, name: &str, checkpoint: &Checkpoint, run: u64, at: Micros) -> DestinationResult<()> {
         let (name, checkpoint) = (name.to_owned(), checkpoint.clone());
         self.on(format!("keep the checkpoint of the {name}"), move |shared| {
-            let mut writer = shared.writer()?;
+            let mut writer = shared.keeper()?;
             let fence = shared.fence();
             writer.transaction(|writer| {
                 lease::check(writer, fence)?;
@@ -305,7 +313,7 @@ impl Destination for DuckDb {
 
     async fn record(&self, run: &RunRecord) -> DestinationResult<()> {
         let run = run.clone();
-        self.on("record the run", move |shared| state::record(&mut *shared.writer()?, &run, shared.fence()))
+        self.on("record the run", move |shared| state::record(&mut *shared.keeper()?, &run, shared.fence()))
             .await
     }
 
