@@ -37,6 +37,14 @@ pub(crate) fn scenario(root: &Path, parts: &[&str]) -> io::Result<Findings> {
     Ok(findings)
 }
 
+/// Kills the command again and again, as it is released.
+pub(crate) fn kills(root: &Path, parts: &[&str]) -> io::Result<Findings> {
+    let mut findings = Findings::new();
+    let bench = ["bench", "--locked", "-p", "tenantry", "--bench", "kills", "--"];
+    step(root, &[&bench[..], parts].concat(), &mut findings)?;
+    Ok(findings)
+}
+
 /// Runs trials: many seeds, or one again. With a planted defect, in a build that can hold it.
 pub(crate) fn simulate(root: &Path, parts: &[&str]) -> io::Result<Findings> {
     let mut findings = Findings::new();

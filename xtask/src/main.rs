@@ -1,4 +1,4 @@
-//! Project automation: `cargo xtask docs [--check] | tidy | scenario | simulate | ci`.
+//! Project automation: `cargo xtask docs [--check] | tidy | scenario | kills | simulate | ci`.
 //!
 //! Writes nothing but generated documents, and installs nothing.
 
@@ -15,6 +15,7 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   docs --check   fail when they are stale
   tidy           check what the compiler cannot: see xtask/src/tidy.rs
   scenario       what runs cost in requests, at full size and at each plan's pace; takes minutes
+  kills          SIGKILLs of the optimised command on a real file: --count N, --seed S; takes minutes
   simulate       trials of the engine under faults, by seed; see crates/tenantry-trials
   ci             all checks and all tests";
 
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
         ["docs", "--check"] => docs::check(&root()),
         ["tidy"] => tidy::check(&root()),
         ["scenario", ..] => ci::scenario(&root(), &arguments[1..]),
+        ["kills", ..] => ci::kills(&root(), &arguments[1..]),
         ["simulate", ..] => ci::simulate(&root(), &arguments[1..]),
         ["ci"] => ci::run(&root()),
         _ => {

@@ -5,7 +5,12 @@
 
 mod cascades;
 mod follow;
+mod hostile;
+mod kills;
+mod network;
 mod plan;
+mod processes;
+mod proxy;
 mod resume;
 mod scenario;
 mod service;

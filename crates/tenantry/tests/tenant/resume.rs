@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tenantry_simulator::{Config, Plan};
 
+use crate::kills::Kills;
 use crate::tables::{self, Holding};
 use crate::world::World;
 use crate::{churn, small};
@@ -117,6 +118,17 @@ fn a_run_that_is_killed_at_any_moment_goes_on_where_it_was() {
     assert!(sent_of(grants) <= needed_of(grants) + 2 * kills, "{sent} after {kills} kills");
     // Of a fan-out up to eight pages are under way.
     assert!(sent_of(members) <= needed_of(members) + 9 * kills, "{sent} after {kills} kills");
+}
+
+#[test]
+fn runs_that_are_killed_at_named_points_and_random_moments_lose_nothing_and_double_nothing() {
+    const KILLS: u64 = 24;
+    let mut kills = Kills::new(11);
+    while kills.tally.kills < KILLS {
+        kills.round();
+    }
+    assert!(kills.tally.second > 3, "{:?}", kills.tally);
+    assert!(kills.tally.points.len() > 5, "{:?}", kills.tally);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! A simulated tenant behind a socket, and the command that replicates it into a file of its own.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -21,6 +22,10 @@ pub(crate) struct World {
     folder: Arc<TempDir>,
     /// The tenant's clock less the machine's, microseconds.
     offset: i64,
+    /// Where the command finds the tenant.
+    domain: String,
+    /// What else stands in the command's environment.
+    variables: Vec<(&'static str, String)>,
 }
 
 impl World {
@@ -29,7 +34,24 @@ impl World {
         let simulation = Simulation::new(config);
         let offset = simulation.start() - wall_clock();
         let server = runtime.block_on(server::start(simulation, 0)).unwrap();
-        Self { runtime, server, folder: Arc::new(tempfile::tempdir().unwrap()), offset }
+        let (domain, folder) = (server.url(), Arc::new(tempfile::tempdir().unwrap()));
+        Self { runtime, server, folder, offset, domain, variables: Vec::new() }
+    }
+
+    /// The same tenant, found at another address by the command.
+    pub(crate) fn behind(self, domain: String) -> Self {
+        Self { domain, ..self }
+    }
+
+    /// The same with one variable more in the command's environment.
+    pub(crate) fn with(mut self, name: &'static str, value: &str) -> Self {
+        self.variables.push((name, value.to_owned()));
+        self
+    }
+
+    /// Where the tenant itself listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.server.address
     }
 
     /// Another tenant, at another address, with the same destination.
@@ -140,9 +162,10 @@ impl World {
             .args(["--destination", &self.destination()])
             .current_dir(self.folder.path())
             .env_clear()
-            .env("AUTH0_DOMAIN", self.server.url())
+            .env("AUTH0_DOMAIN", &self.domain)
             .env("AUTH0_CLIENT_ID", CLIENT_ID)
-            .env("AUTH0_CLIENT_SECRET", CLIENT_SECRET);
+            .env("AUTH0_CLIENT_SECRET", CLIENT_SECRET)
+            .envs(self.variables.iter().map(|(name, value)| (name, value)));
         command
     }
 
