@@ -50,7 +50,7 @@ pub(super) fn open(path: &Path, options: Options) -> Attempt<Shared> {
     state::check_layout(&mut writer)?;
     Ok(Shared {
         log: log_of(path),
-        place: Place::of(path),
+        identity: Identity::of(path),
         memory,
         names: Names { schema: options.schema, language: options.language },
         fence: AtomicU64::new(0),
@@ -123,13 +123,13 @@ fn make(connection: &mut Connection, path: &Path, version: &str) -> Attempt<()> 
 }
 
 /// Where the file was when it was opened, and which one it was.
-pub(super) struct Place {
+pub(super) struct Identity {
     path: PathBuf,
     /// Device and number; none for a database in memory.
     file: Option<(u64, u64)>,
 }
 
-impl Place {
+impl Identity {
     fn of(path: &Path) -> Self {
         Self { path: path.to_owned(), file: identity(path) }
     }

@@ -56,7 +56,7 @@ struct Shared {
     names: Names,
     /// DuckDB's write-ahead log.
     log: PathBuf,
-    place: file::Place,
+    identity: file::Identity,
     memory: file::Memory,
     /// The lease that this object writes under; 0 for none.
     fence: AtomicU64,
@@ -140,7 +140,7 @@ impl Shared {
     /// The same to write what must be found there later.
     fn keeper(&self) -> Attempt<MutexGuard<'_, Connection>> {
         let writer = self.writer()?;
-        self.place.check()?;
+        self.identity.check()?;
         Ok(writer)
     }
 }

@@ -49,9 +49,15 @@ fn a_service_syncs_on_its_intervals_lets_others_read_between_and_ends_cleanly() 
         .with("TENANTRY_USERS_EVERY", "4s")
         .with("TENANTRY_OTHERS_EVERY", "1h");
     let mut command = place.command(&["run", "--json"]);
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let messages = place.path("messages");
+    let aside = std::fs::File::create(&messages).unwrap();
+    let mut child = command.stdout(Stdio::piped()).stderr(aside).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let mut next = || -> serde_json::Value { serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap() };
+    let mut next = || -> serde_json::Value {
+        let line = lines.next();
+        let said = || std::fs::read_to_string(&messages).unwrap_or_default();
+        serde_json::from_str(&line.unwrap_or_else(|| panic!("it ended: {}", said())).unwrap()).unwrap()
+    };
     let tables = |report: &serde_json::Value| report["tables"].as_array().unwrap().len();
     let first = next();
     assert_eq!((&first["outcome"], tables(&first)), (&"done".into(), 33));

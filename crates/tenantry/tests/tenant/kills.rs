@@ -126,11 +126,12 @@ impl Kills {
         }
         let full: &[&str] = if self.below(3) == 0 { &["--full"] } else { &[] };
         self.kill(full);
-        if self.below(2) == 0 {
-            let before = self.tally.kills;
+        let before = self.tally.kills;
+        // Also a recovery from a recovery.
+        while self.below(2) == 0 {
             self.kill(&[]);
-            self.tally.second += self.tally.kills - before;
         }
+        self.tally.second += self.tally.kills - before;
         if self.below(4) == 0 && self.world.file().exists() {
             self.is_readable();
         }
@@ -166,7 +167,7 @@ impl Kills {
     fn kill(&mut self, options: &[&str]) {
         let point = self.below(3 * (ASKED.len() + APPEARS.len()) as u64 / 2) as usize;
         let named = ASKED.get(point).copied();
-        let at_moment = self.usual.mul_f64(self.below(1_000) as f64 / 900.0);
+        let at_moment = self.usual.mul_f64(self.below(1_000) as f64 / 1_100.0);
         let heard = named.map(|path| self.hears_of(path));
         let mut command = self.world.command(&[&["sync", "--json"], options].concat());
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
