@@ -16,6 +16,7 @@ mod network;
 mod resume;
 mod time;
 mod token;
+mod trust;
 mod users;
 mod wire;
 
