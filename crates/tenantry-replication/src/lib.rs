@@ -8,11 +8,13 @@
 //! - [`sync`]: the engine that drives the five above.
 //! - [`error`]: what can go wrong, and the only place that decides on a retry.
 //! - [`clock`] and [`json`]: time as a port, and the one reader of JSON bytes.
+//! - [`defects`]: mistakes that can be planted in builds of tests, to show that these find them.
 //!
 //! This crate prints nothing, reads no environment and knows time and randomness only through its ports.
 
 pub mod catalog;
 pub mod clock;
+pub mod defects;
 pub mod destination;
 pub mod error;
 pub mod json;

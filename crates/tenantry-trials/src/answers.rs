@@ -67,6 +67,11 @@ pub(crate) fn unauthorized() -> Response {
     json_answer(401, &json!({ "statusCode": 401, "error": "Unauthorized", "message": "Invalid token" }))
 }
 
+/// Of the token endpoint: the application's secret has changed.
+pub(crate) fn denied() -> Response {
+    json_answer(401, &json!({ "error": "access_denied", "error_description": "Unauthorized" }))
+}
+
 /// The scope was taken, or the plan does not have the feature.
 pub(crate) fn withheld(world: &World, segment: &str, is_list: bool) -> Response {
     match world.draw(3) {
@@ -126,13 +131,14 @@ pub(crate) fn failed_job(world: &World, path: &str) -> Response {
     }
 }
 
-/// Makes one record of an answer such that it does not fit. Events and daily figures are left alone: nobody reads them again.
-pub(crate) fn spoil(world: &World, path: &str, response: &mut Response) {
+/// Makes one record of an answer such that it does not fit. Events and daily figures are left alone: nobody reads them again. Whether it
+/// surely does not.
+pub(crate) fn spoil(world: &World, path: &str, response: &mut Response) -> bool {
     let never = ["/logs", "/stats", "/jobs"];
     if never.iter().any(|part| path.starts_with(&format!("/api/v2{part}"))) {
-        return;
+        return false;
     }
-    let Ok(mut body) = serde_json::from_slice::<Value>(&response.body) else { return };
+    let Ok(mut body) = serde_json::from_slice::<Value>(&response.body) else { return false };
     let record = if body.is_array() {
         body.as_array_mut().and_then(|list| one_of(world, list))
     } else if let Some(list) =
@@ -143,17 +149,24 @@ pub(crate) fn spoil(world: &World, path: &str, response: &mut Response) {
     } else {
         None
     };
-    let Some(record) = record else { return };
-    match (world.draw(3), record.as_object_mut()) {
+    let Some(record) = record else { return false };
+    let kind = world.draw(4);
+    match (kind, record.as_object_mut()) {
         (0, Some(object)) => object.retain(|name, _| name != "id" && !name.ends_with("_id")),
         (1, Some(object)) => {
             for (name, value) in object.iter_mut().filter(|(name, _)| name.ends_with("_at")) {
                 *value = format!("not a time: {name}").into();
             }
         }
+        // Rows of its own tables alone.
+        (2, Some(object)) => {
+            let parts = object.values_mut().filter(|value| value.is_array() || value.is_object());
+            parts.for_each(|value| *value = "neither a list nor an object".into());
+        }
         _ => *record = json!(7),
     }
     response.body = body.to_string().into_bytes();
+    matches!(kind, 0 | 3)
 }
 
 fn one_of<'a>(world: &World, list: &'a mut [Value]) -> Option<&'a mut Value> {

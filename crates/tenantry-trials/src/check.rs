@@ -45,6 +45,18 @@ fn held(memory: &MemoryDestination, table: &Table) -> BTreeMap<Vec<String>, (Row
     rows.iter().map(|row| (history::key(table, &cells(row)), (cells(row), row.deleted))).collect()
 }
 
+/// I2: no two rows of a table have one merge key, as the oracle writes keys.
+pub(crate) fn keys_are_unique(world: &World, memory: &MemoryDestination) {
+    for table in CATALOG.tables() {
+        let rows = memory.rows(table.name);
+        let keys: BTreeSet<_> = rows.iter().map(|row| history::key(table, &cells(row))).collect();
+        if keys.len() < rows.len() {
+            let found = format!("{} has {} rows with {} keys", table.name, rows.len(), keys.len());
+            world.violated("I2 no duplicates", found);
+        }
+    }
+}
+
 /// I5: every table is the tenant: every live row equal, everything else marked deleted. Daily figures may also be those of `before` the
 /// run: they move by themselves.
 pub(crate) fn equals_tenant(world: &World, memory: &MemoryDestination, before: &Tables) {

@@ -49,12 +49,20 @@ groups! {
     Limited = "limited",
     /// The token is no longer valid from here on.
     Revoked = "revoked",
+    /// The credentials are refused for the rest of a run.
+    Denied = "denied",
     /// An endpoint is refused for the rest of a run: its scope was taken, or the plan does not have it.
     Withheld = "withheld",
     /// A web page with status 200.
     WebPage = "web-page",
     /// JSON of another shape.
     WrongShape = "wrong-shape",
+    /// A list's next position is the one that it is at.
+    Circling = "circling",
+    /// A page of a list comes once more in place of the next one.
+    PageAgain = "page-again",
+    /// A page holds more than was asked for.
+    LargerPage = "larger-page",
     /// A record that does not fit its table, once.
     OddRecord = "odd-record",
     /// A redirect to another host.
@@ -90,7 +98,8 @@ impl Group {
             Self::DiskFull | Self::ReadFailed | Self::CommitRefused | Self::CommitUnacknowledged => {
                 chance.magnitude(0.002, 0.05)
             }
-            Self::OddRecord => chance.magnitude(0.005, 0.05),
+            Self::Denied => chance.magnitude(0.05, 0.3),
+            Self::OddRecord => chance.magnitude(0.01, 0.1),
             _ => chance.magnitude(0.003, 0.06),
         }
     }

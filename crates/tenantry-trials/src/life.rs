@@ -20,7 +20,7 @@ use crate::sightings::{Sighting, Sightings};
 use crate::trial::{Step, Trial};
 use crate::warehouse::Warehouse;
 use crate::world::{HOST, Violation, World};
-use crate::{catalog, check};
+use crate::{catalog, check, conduct};
 
 /// Pause before the run that must find everything: lists without events are due, indexes have caught up.
 const CALM: Duration = Duration::from_mins(70);
@@ -92,14 +92,14 @@ impl<'a> Life<'a> {
             self.set_clock();
             for (number, point) in &round.crashes {
                 self.world.trace(&format!("run, crash {number} at point {point}"));
-                let end = self.run(&round.steps, Some(*point), false);
+                let end = self.run(&round.steps, Some(*point), round.full);
                 if !matches!(end, End::Crashed) {
                     break;
                 }
                 self.world.pass(RESTART, &[]);
             }
             if round.crashes.is_empty() || self.after_crash {
-                self.run(&round.steps, None, false);
+                self.run(&round.steps, None, round.full);
             }
         }
         self.world.calm();
@@ -138,6 +138,7 @@ impl<'a> Life<'a> {
         self.world.now();
         check::equals_tenant(&world, self.warehouse.memory(), &before);
         check::log_is_whole(&world, self.warehouse.memory(), &owed);
+        conduct::limits_are_kept(&world);
         let before = check::rows_that_may_not_move(self.warehouse.memory());
         self.world.pass(AT_ONCE, &[]);
         self.world.trace("the run that must change nothing");
@@ -186,6 +187,7 @@ impl<'a> Life<'a> {
         self.after_crash = matches!(end, End::Crashed);
         self.world.overdue();
         check::position_is_not_ahead(&self.world, &self.warehouse);
+        check::keys_are_unique(&self.world, self.warehouse.memory());
         end
     }
 
@@ -207,6 +209,7 @@ impl<'a> Life<'a> {
         let clock: Arc<dyn Clock> = Arc::clone(&self.world.clock) as _;
         let source = Arc::new(Auth0::new(settings, Arc::new(network), clock));
         self.source = Some(Arc::clone(&source));
+        self.world.state().held = None;
         source
     }
 
@@ -232,6 +235,9 @@ impl<'a> Life<'a> {
                 });
             }
             End::Finished(Ok(report)) => self.account_report(report),
+        }
+        if let End::Finished(finished) = end {
+            conduct::judge(world, finished.as_ref());
         }
     }
 

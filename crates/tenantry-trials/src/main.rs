@@ -9,12 +9,14 @@ use std::process::ExitCode;
 use tenantry_trials::{Sighting, Sightings, Trial, Verdict, replay, run, shrink};
 
 const USAGE: &str =
-    "usage: cargo xtask simulate [--seeds N] [--from S] | --seed S [--without PART,...] [--shrink] [--trace]
+    "usage: cargo xtask simulate [--seeds N] [--from S] | --seed S [--without PART,...] [--shrink] [--trace] | --planted [NAME]
   --seeds N       run N trials (200 without), from seed S on (0 without)
   --seed S        run one trial
   --without ...   leave out parts of it: names of groups of faults, `round:N`, `crash:N`, `step:N`
   --shrink        make failing trials small
-  --trace         print the course of the trial";
+  --trace         print the course of the trial
+  --planted NAME  plant this defect, and find the first seed that shows it; with --seed: try that one
+  --planted       do so for every defect, and keep the table of the seeds";
 
 struct Order {
     seeds: u64,
@@ -23,15 +25,23 @@ struct Order {
     without: BTreeSet<String>,
     shrinks: bool,
     traces: bool,
+    /// The defect to plant; an empty name for each of them.
+    planted: Option<String>,
 }
 
-fn order(mut arguments: impl Iterator<Item = String>) -> Result<Order, String> {
+fn order(arguments: impl Iterator<Item = String>) -> Result<Order, String> {
+    let mut arguments = arguments.peekable();
+    let without = BTreeSet::new();
     let mut order =
-        Order { seeds: 200, from: 0, one: false, without: BTreeSet::new(), shrinks: false, traces: false };
+        Order { seeds: 200, from: 0, one: false, without, shrinks: false, traces: false, planted: None };
     while let Some(name) = arguments.next() {
         match name.as_str() {
             "--shrink" => order.shrinks = true,
             "--trace" => order.traces = true,
+            "--planted" => {
+                let name = arguments.next_if(|name| !name.starts_with("--"));
+                order.planted = Some(name.unwrap_or_default());
+            }
             _ => {
                 let value = arguments.next().ok_or_else(|| format!("{name} needs a value"))?;
                 let number = || value.parse::<u64>().map_err(|_| format!("{name}: {value:?} is no number"));
@@ -57,7 +67,11 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    match perform(&order, &mut out) {
+    let performed = match &order.planted {
+        Some(name) => plant(name, &order, &mut out),
+        None => perform(&order, &mut out),
+    };
+    match performed {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) | Err(_) => ExitCode::FAILURE,
     }
@@ -103,4 +117,38 @@ fn tell(seed: u64, verdict: &Verdict, order: &Order, out: &mut impl Write) -> st
     }
     writeln!(out, "  again: {}", replay(seed, &without))?;
     out.flush()
+}
+
+/// Plants defects; true when each was shown.
+#[cfg(feature = "planted-defects")]
+fn plant(name: &str, order: &Order, out: &mut impl Write) -> std::io::Result<bool> {
+    use tenantry_replication::defects::Defect;
+    use tenantry_trials::planted::{SEEDS, TABLE, hunt, table, try_seed};
+
+    let chosen: Vec<Defect> =
+        Defect::ALL.iter().copied().filter(|defect| name.is_empty() || defect.name() == name).collect();
+    let mut catches = Vec::new();
+    for defect in &chosen {
+        let found = if order.one { try_seed(*defect, order.from) } else { hunt(*defect) };
+        match &found {
+            Some(found) => writeln!(out, "{}", found.line())?,
+            None if order.one => writeln!(out, "{} is not shown by seed {}", defect.name(), order.from)?,
+            None => writeln!(out, "{} is not shown by any of {SEEDS} seeds", defect.name())?,
+        }
+        out.flush()?;
+        catches.extend(found);
+    }
+    writeln!(out, "{} defects planted, {} shown", chosen.len(), catches.len())?;
+    let all = !chosen.is_empty() && catches.len() == chosen.len();
+    if all && name.is_empty() && !order.one {
+        std::fs::write(TABLE, table(&catches))?;
+    }
+    Ok(all)
+}
+
+/// Says that this build holds no defects.
+#[cfg(not(feature = "planted-defects"))]
+fn plant(_name: &str, _order: &Order, out: &mut impl Write) -> std::io::Result<bool> {
+    writeln!(out, "this build holds no defects: it needs the feature planted-defects")?;
+    Ok(false)
 }

@@ -15,13 +15,15 @@ use tenantry_replication::source::auth0::{
 };
 use tenantry_simulator::{Request, Response};
 
-use crate::answers;
 use crate::faults::Group;
 use crate::sightings::Sighting;
 use crate::world::World;
+use crate::{answers, conduct, pages};
 
 /// Paths of fan-outs end like this.
 const FAN_OUTS: [&str; 2] = ["/members", "/clients"];
+/// Where tokens come from.
+const TOKENS: &str = "/oauth/token";
 
 /// The way to the tenant.
 pub(crate) struct Network {
@@ -44,6 +46,10 @@ impl Transport for Network {
     async fn send(&self, request: HttpRequest) -> Result<HttpResponse, TransportError> {
         let world = &self.world;
         let target = target(&request);
+        let asked = world.clock.monotonic();
+        if request.url.path == TOKENS {
+            conduct::token_is_asked_for(world);
+        }
         world.fate.point(&format!("request {}", request.url.path)).await;
         let query = &request.url.query;
         world.request(query.contains("page=") && !query.contains("page=0"));
@@ -58,7 +64,7 @@ impl Transport for Network {
         self.account(&request, &target, &way);
         match way {
             Way::Fails(reason) => Err(TransportError::new(reason)),
-            Way::Tenant(response) => Ok(self.deliver(&request, response)),
+            Way::Tenant(response) => Ok(self.deliver(&request, &target, response, asked)),
             Way::Other(response) => {
                 let headers = Headers::new(response.headers);
                 Ok(HttpResponse::whole(response.status, headers, response.body.into()))
@@ -101,6 +107,8 @@ impl Network {
             if let Some(answer) = self.refusal(request) {
                 return Way::Other(answer);
             }
+        } else if path == TOKENS && self.denies() {
+            return Way::Other(answers::denied());
         } else if path.starts_with("/exports/") && world.strikes(Group::LinkExpired) {
             return Way::Other(answers::expired_link());
         }
@@ -108,10 +116,21 @@ impl Network {
         if world.strikes(Group::AnswerLost) {
             return Way::Fails("connection reset");
         }
-        if response.status == 200 && path.starts_with("/api/") && world.strikes(Group::OddRecord) {
-            answers::spoil(world, path, &mut response);
+        pages::disturb(world, path, &request.url.query, &mut response);
+        let is_odd = response.status == 200 && path.starts_with("/api/") && world.strikes(Group::OddRecord);
+        // Of searches for users some answers are read for their number alone.
+        if is_odd && answers::spoil(world, path, &mut response) && path != "/api/v2/users" {
+            world.state().run.spoiled.insert(target(request));
         }
         Way::Tenant(response)
+    }
+
+    /// Whether the credentials are refused, from now on or before.
+    fn denies(&self) -> bool {
+        let strikes = self.world.strikes(Group::Denied);
+        let run = &mut self.world.state().run;
+        run.denied |= strikes;
+        run.denied
     }
 
     /// An answer of the API in place of the real one.
@@ -157,17 +176,25 @@ impl Network {
             asked = asked.header(name, value);
         }
         asked = asked.header("host", &request.url.origin.authority());
+        pages::enlarge(&self.world, &mut asked);
         let at = self.world.clock.truth();
         self.world.state().simulation.handle(&asked, at)
     }
 
     /// The answer with its body as it arrives: in pieces, and not always whole.
-    fn deliver(&self, request: &HttpRequest, response: Response) -> HttpResponse {
+    fn deliver(
+        &self,
+        request: &HttpRequest,
+        target: &str,
+        response: Response,
+        asked: Duration,
+    ) -> HttpResponse {
         let world = &self.world;
         let is_file = request.url.path.starts_with("/exports/");
         let mut body = Bytes::from(response.body);
         let mut broken = false;
         let mut framed = true;
+        let mut whole = false;
         let cut = |body: &Bytes| body.slice(..world.draw(body.len() as u64 + 1) as usize);
         if world.strikes(Group::Cut) {
             (body, broken) = (cut(&body), true);
@@ -178,7 +205,16 @@ impl Network {
             body = cut(&body.slice(..body.len().saturating_sub(1)));
         } else if is_file && world.strikes(Group::Corrupt) {
             body = answers::corrupt(world, &body);
+        } else {
+            whole = true;
         }
+        if !whole {
+            conduct::stumbled(world, target);
+        } else if response.status == 200 && request.url.path == TOKENS {
+            conduct::token_came(world, &body, asked);
+        }
+        let spoiled = world.state().run.spoiled.remove(target);
+        world.state().run.conduct.spoiled += u64::from(whole && spoiled);
         let size = 1 + world.draw(3_000) as usize;
         let left = body.chunks(size).map(Bytes::copy_from_slice).collect();
         let body = Pieces { world: Arc::clone(world), left, broken };
@@ -200,9 +236,16 @@ impl Network {
         };
         world.trace(&format!("{} {target} -> {shown}", request.method.name()));
         let path = request.url.path.as_str();
+        let failed = matches!(status, 0 | 401 | 408 | 409 | 429 | 500..);
+        if failed || (status == 200 && matches!(way, Way::Other(_))) {
+            conduct::stumbled(world, target);
+        }
+        if status == 401 {
+            conduct::token_refused(world, &authorization(request));
+        }
         let state = &mut *world.state();
         let (run, sightings) = (&mut state.run, &mut state.sightings);
-        if path == "/oauth/token" && status == 200 {
+        if path == TOKENS && status == 200 {
             run.tokens += 1;
             if run.tokens == 2 {
                 sightings.note(Sighting::TokenRenewed);
@@ -216,7 +259,9 @@ impl Network {
         }
         if matches!(way, Way::Tenant(_)) && status == 429 {
             run.limited.insert(target.to_owned());
+            state.limits.refused += 1;
         }
+        state.limits.asked += u64::from(path.starts_with("/api/"));
         let key = path.rsplit('/').next().unwrap_or_default().replace("%7C", "|");
         if matches!(way, Way::Tenant(_)) && status == 200 && run.absent.contains(&key) {
             sightings.note(Sighting::AbsentButThere);

@@ -14,6 +14,8 @@ use crate::faults::Group;
 const CALM_ONE_IN: u64 = 6;
 /// Share of rounds in which events expire while the log is read.
 const OUTLIVED: f64 = 0.1;
+/// How often a round reads everything again.
+const FULL_ODDS: f64 = 0.2;
 /// Page sizes that the catalog's lists are read with; the API allows 1 to 100.
 const PAGE_SIZES: [u32; 5] = [2, 3, 5, 10, 100];
 
@@ -39,6 +41,8 @@ pub struct Trial {
 pub(crate) struct Round {
     pub(crate) number: usize,
     pub(crate) pause: Duration,
+    /// Whether everything is read again.
+    pub(crate) full: bool,
     pub(crate) steps: Vec<Step>,
     /// Number of the crash, and the point at which the run dies.
     pub(crate) crashes: Vec<(usize, u64)>,
@@ -87,12 +91,14 @@ impl Trial {
             leave: chance.pick(&[0.0, 0.2, 0.5]),
             full_every: Duration::from_hours(chance.pick(&[2, 24, 24, 24 * 7])),
             one_process: chance.happens(0.4),
-            odds: odds(&mut chance),
+            odds: odds(seed),
             rounds: Vec::new(),
             config,
         };
         let (mut steps, mut crashes) = (0, 0);
         for number in 0..chance.between(2, 5) as usize {
+            // Each of its own, so that what is added to one does not change the others.
+            let mut chance = Chance::new(seed, &format!("round {number}"));
             trial.rounds.push(round(number, &mut steps, &mut crashes, &mut chance));
         }
         trial.leave_out(without);
@@ -155,7 +161,8 @@ fn config(seed: u64, chance: &mut Chance) -> Config {
     }
 }
 
-fn odds(chance: &mut Chance) -> BTreeMap<Group, f64> {
+fn odds(seed: u64) -> BTreeMap<Group, f64> {
+    let mut chance = Chance::new(seed, "odds");
     if chance.below(CALM_ONE_IN) == 0 {
         return BTreeMap::new();
     }
@@ -163,7 +170,8 @@ fn odds(chance: &mut Chance) -> BTreeMap<Group, f64> {
     let each = chance.pick(&[0.1, 0.25, 0.5]);
     let mut odds = BTreeMap::new();
     for group in Group::ALL {
-        let (is_on, probability) = (chance.happens(each), group.odds(chance));
+        let mut chance = Chance::new(seed, group.name());
+        let (is_on, probability) = (chance.happens(each), group.odds(&mut chance));
         if is_on {
             odds.insert(*group, probability);
         }
@@ -174,7 +182,8 @@ fn odds(chance: &mut Chance) -> BTreeMap<Group, f64> {
 fn round(number: usize, steps: &mut usize, crashes: &mut usize, chance: &mut Chance) -> Round {
     // Minutes to days: longer than an event is kept now and then.
     let pause = Duration::from_secs_f64(chance.magnitude(30.0, 4.5 * 86_400.0));
-    let mut round = Round { number, pause, steps: Vec::new(), crashes: Vec::new() };
+    let full = chance.happens(FULL_ODDS);
+    let mut round = Round { number, pause, full, steps: Vec::new(), crashes: Vec::new() };
     for _ in 0..chance.between(0, 5) {
         let when = if chance.happens(0.5) {
             // Most often near the end, where indexes still trail behind.
@@ -184,6 +193,11 @@ fn round(number: usize, steps: &mut usize, crashes: &mut usize, chance: &mut Cha
         };
         let what = what(chance);
         round.steps.push(Step { number: *steps, when, what });
+        *steps += 1;
+    }
+    // Somebody leaves in one pause and comes back in another: a row that was marked deleted returns.
+    if chance.happens(0.75) {
+        round.steps.push(Step { number: *steps, when: When::Pause(chance.share()), what: What::Membership });
         *steps += 1;
     }
     // Some changes between the pages of the lists that a run begins with.

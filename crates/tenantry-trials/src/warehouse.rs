@@ -103,8 +103,8 @@ impl Warehouse {
         let world = &self.world;
         world
             .trace(&format!("publish {} {:?} {:?}", commit.stream.name, commit.checkpoint, published.tables));
-        if commit.checkpoint.as_ref().is_some_and(|(_, at)| matches!(at, Checkpoint::Log { .. })) {
-            self.note_position(commit);
+        if let Some((_, checkpoint)) = &commit.checkpoint {
+            self.note_position(checkpoint);
         }
         if !commit.gaps.is_empty() {
             world.saw(Sighting::GapRecorded);
@@ -127,8 +127,8 @@ impl Warehouse {
         }
     }
 
-    fn note_position(&self, commit: &Commit) {
-        let Some((_, Checkpoint::Log { log_id, whole_until, .. })) = &commit.checkpoint else { return };
+    fn note_position(&self, checkpoint: &Checkpoint) {
+        let Checkpoint::Log { log_id, whole_until, .. } = checkpoint else { return };
         // What a checkpoint calls unproven, it does not claim: the next read proves it or tells a gap.
         let log_id = whole_until.as_ref().map_or(log_id, |proven| proven.min(log_id));
         let at = self.world.clock.truth();
@@ -212,7 +212,10 @@ impl Destination for Warehouse {
 
     async fn keep(&self, name: &str, checkpoint: &Checkpoint, run: u64, at: Micros) -> DestinationResult<()> {
         self.write("keep", name).await?;
-        self.memory.keep(name, checkpoint, run, at).await
+        self.memory.keep(name, checkpoint, run, at).await?;
+        self.note_position(checkpoint);
+        self.world.fate.point("after keep").await;
+        Ok(())
     }
 
     async fn state(&self) -> DestinationResult<State> {

@@ -12,9 +12,11 @@ use tenantry_replication::clock::{Clock as _, Micros, VirtualClock};
 use tenantry_simulator::{CLIENT_ID, CLIENT_SECRET, Request, Simulation};
 
 use crate::chance::throw;
+use crate::conduct::{Conduct, Held, Limits};
 use crate::fate::Fate;
 use crate::faults::Group;
 use crate::history::History;
+use crate::pages::Earlier;
 use crate::sightings::{Sighting, Sightings};
 use crate::trace::Trace;
 use crate::trial::{Step, Trial, What, When};
@@ -51,6 +53,9 @@ pub(crate) struct State {
     pub(crate) sightings: Sightings,
     pub(crate) violations: Vec<Violation>,
     pub(crate) run: Run,
+    /// The token that the process holds, as far as can be told.
+    pub(crate) held: Option<Held>,
+    pub(crate) limits: Limits,
     /// Whether faults have stopped.
     calm: bool,
     occasions: BTreeMap<Group, u64>,
@@ -76,6 +81,8 @@ pub(crate) struct Run {
     pub(crate) heard: Arc<BTreeSet<String>>,
     /// Authorizations that are no longer valid.
     pub(crate) revoked: BTreeSet<String>,
+    /// Whether the credentials are refused.
+    pub(crate) denied: bool,
     /// First segment of a path that is refused.
     pub(crate) withheld: Option<String>,
     /// Addresses of requests that failed, and those that the tenant's own limits refused.
@@ -96,6 +103,11 @@ pub(crate) struct Run {
     pub(crate) absent: BTreeSet<String>,
     /// Whether the tenant said of a record that it is not there.
     pub(crate) gone: bool,
+    pub(crate) conduct: Conduct,
+    /// Answers to the last requests for lists.
+    pub(crate) earlier: Earlier,
+    /// Addresses of answers on their way that were spoiled.
+    pub(crate) spoiled: BTreeSet<String>,
 }
 
 impl World {
@@ -109,6 +121,8 @@ impl World {
             sightings: Sightings::default(),
             violations: Vec::new(),
             run: Run::default(),
+            held: None,
+            limits: Limits::default(),
             calm: false,
             occasions: BTreeMap::new(),
             draws: 0,
@@ -163,6 +177,7 @@ impl World {
         let strikes = throw(self.seed, group.name(), *occasion) < *odds;
         if strikes {
             state.sightings.note(Sighting::Struck(group));
+            state.run.conduct.hard |= !group.passes();
         }
         strikes
     }
@@ -218,7 +233,8 @@ impl World {
         };
         for (_, what) in due {
             self.happen(&what);
-            self.state().run.changed_since = true;
+            let run = &mut self.state().run;
+            (run.changed_since, run.conduct.changed) = (true, true);
         }
         if self.state().run.requests > REQUESTS_MAX {
             self.violated("I7 bounded", format!("a run sends more than {REQUESTS_MAX} requests"));

@@ -27,14 +27,16 @@ use super::{
 };
 use crate::catalog::{Catalog, Column, Origin, Stream, Table, Type, system};
 use crate::clock::Micros;
+use crate::defects::{Defect, planted};
 use crate::error::{DestinationError, DestinationErrorKind, DestinationResult};
 use crate::source::Gap;
 use crate::state::{Checkpoint, Quarantine, RunRecord, State};
 
-/// Tables in memory.
+/// Tables in memory, as one process sees them.
 #[derive(Debug, Default)]
 pub struct MemoryDestination {
-    held: Mutex<Held>,
+    kept: Arc<Mutex<Kept>>,
+    own: Mutex<Own>,
 }
 
 /// A row as it is kept.
@@ -68,12 +70,18 @@ pub struct KeptGap {
     pub run: u64,
 }
 
+/// What is the process's own.
 #[derive(Debug, Default)]
-struct Held {
-    kept: Kept,
+struct Own {
     staged: Staged,
     /// The lease that this object writes under.
     fence: Option<u64>,
+}
+
+/// Everything, while nobody else has it.
+struct Held<'a> {
+    kept: MutexGuard<'a, Kept>,
+    own: MutexGuard<'a, Own>,
 }
 
 /// What survives a crash.
@@ -118,7 +126,13 @@ impl MemoryDestination {
     #[must_use]
     pub fn after_crash(&self) -> Self {
         let kept = self.held().kept.clone();
-        Self { held: Mutex::new(Held { kept, ..Held::default() }) }
+        Self { kept: Arc::new(Mutex::new(kept)), own: Mutex::default() }
+    }
+
+    /// The same tables as another process sees them that is alive at the same time.
+    #[must_use]
+    pub fn beside(&self) -> Self {
+        Self { kept: Arc::clone(&self.kept), own: Mutex::default() }
     }
 
     /// The rows of a table in key order, soft-deleted ones included; none for a table that is not prepared.
@@ -146,9 +160,10 @@ impl MemoryDestination {
         self.held().kept.runs.values().cloned().collect()
     }
 
-    fn held(&self) -> MutexGuard<'_, Held> {
+    fn held(&self) -> Held<'_> {
         // Every change below is made only once nothing can fail any more, so a panic elsewhere leaves no half of one.
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+        let own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
+        Held { kept: self.kept.lock().unwrap_or_else(PoisonError::into_inner), own }
     }
 }
 
@@ -208,7 +223,7 @@ impl Destination for MemoryDestination {
     }
 
     fn fence(&self, token: Option<u64>) {
-        self.held().fence = token;
+        self.held().own.fence = token;
     }
 
     async fn state(&self) -> DestinationResult<State> {
@@ -224,14 +239,14 @@ impl Destination for MemoryDestination {
 
     async fn stage(&self, batch: Batch) -> DestinationResult<()> {
         let rows = staged_rows(&batch)?;
-        self.held().staged.entry(batch.table.name).or_default().extend(rows);
+        self.held().own.staged.entry(batch.table.name).or_default().extend(rows);
         Ok(())
     }
 
     async fn absent(&self, stream: &'static Stream, limit: usize) -> DestinationResult<Vec<Key>> {
         let held = self.held();
         let root = stream.root();
-        let staged = held.staged.get(root.name).into_iter().flatten();
+        let staged = held.own.staged.get(root.name).into_iter().flatten();
         let came: BTreeSet<Vec<Value>> = staged.map(|row| key_of(root, &row.values)).collect();
         let stored = held.kept.table(root, "look for absent rows")?;
         let absent = stored.rows.iter().filter(|(key, row)| !row.deleted && !came.contains(*key));
@@ -344,16 +359,19 @@ impl Destination for MemoryDestination {
 
 use DestinationErrorKind::SchemaConflict;
 
-impl Held {
+impl Held<'_> {
     /// Refuses to write where another process has taken the lease.
     fn check_lease(&self) -> DestinationResult<()> {
-        self.fence.map_or(Ok(()), |token| check_lease(token, self.kept.lease.as_ref()))
+        self.own
+            .fence
+            .filter(|_| !planted(Defect::FenceIgnored))
+            .map_or(Ok(()), |token| check_lease(token, self.kept.lease.as_ref()))
     }
 
     /// Hands over everything that is staged for a stream.
     fn take(&mut self, stream: &'static Stream) -> Staged {
         let tables = stream.tables.iter().map(|table| table.name);
-        tables.map(|name| (name, self.staged.remove(name).unwrap_or_default())).collect()
+        tables.map(|name| (name, self.own.staged.remove(name).unwrap_or_default())).collect()
     }
 }
 

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Micros;
+use crate::defects::{Defect, planted};
 
 /// Everything that a run needs to know of earlier ones.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -24,7 +25,8 @@ pub struct State {
 impl State {
     /// Number of the next run: higher than that of any run that left something, on record or not.
     pub fn next_run(&self) -> u64 {
-        self.checkpoint_runs.values().copied().fold(self.last_run, u64::max) + 1
+        let left = self.checkpoint_runs.values().copied().filter(|_| !planted(Defect::RunNumberReused));
+        left.fold(self.last_run, u64::max) + 1
     }
 }
 

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use crate::catalog::feed::Cascade;
 use crate::catalog::{Catalog, Stream};
+use crate::defects::{Defect, planted};
 use crate::destination::Key;
 use crate::error::DestinationResult;
 
@@ -45,7 +46,7 @@ pub(super) fn told(run: &Run, task: &Task) -> BTreeSet<String> {
 /// the same, as far as their keys tell.
 pub(super) async fn gone(run: &Run, task: &Task, came: &BTreeSet<Key>) -> DestinationResult<BTreeSet<Key>> {
     let mut gone = BTreeSet::new();
-    if !depends(run.catalog, task) {
+    if !depends(run.catalog, task) || planted(Defect::CascadeDropped) {
         return Ok(gone);
     }
     let ended = run.ended.lock().unwrap_or_else(PoisonError::into_inner).clone();

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use crate::catalog::{Catalog, Origin, Stream};
 use crate::clock::Micros;
+use crate::defects::{Defect, planted};
 use crate::destination::Destination;
 use crate::error::DestinationResult;
 use crate::source::{Page, Read};
@@ -30,7 +31,11 @@ pub(super) struct Collector {
 
 impl Collector {
     pub(super) fn new(known_are_applied: bool, since: Micros) -> Self {
-        let unsettled = since + LOG_OVERLAP - LISTS_OVERLAP;
+        let unsettled = if planted(Defect::ListsThoughtSettled) {
+            Micros::MAX
+        } else {
+            since + LOG_OVERLAP - LISTS_OVERLAP
+        };
         Self { changes: Changes::default(), known_are_applied, since, unsettled, reaches_back: true }
     }
 

@@ -31,6 +31,7 @@ pub use verify::{Depth, KEYS_MAX, Verification, Verified, verify};
 
 use crate::catalog::Catalog;
 use crate::clock::{Clock, MICROS_PER_SECOND, Micros};
+use crate::defects::{Defect, planted};
 use crate::destination::Destination;
 use crate::error::{DestinationError, DestinationResult, SourceError};
 use crate::source::Source;
@@ -164,12 +165,13 @@ async fn once(
     let state = edges.destination.state().await?;
     let mut tasks = plan::tasks(catalog, options, &access, &state);
     let started_at = edges.clock.now();
+    let ahead = access.clock_ahead_seconds.filter(|_| !planted(Defect::OwnClockTrusted)).unwrap_or(0);
     let mut run = Run {
         edges: edges.clone(),
         catalog,
         number: state.next_run(),
         started_at,
-        tenant_time: started_at + access.clock_ahead_seconds.unwrap_or(0) * MICROS_PER_SECOND,
+        tenant_time: started_at + ahead * MICROS_PER_SECOND,
         parents: Parents::of(&tasks),
         follows_log: false,
         told: None,
@@ -226,7 +228,9 @@ impl Run {
             log.from.is_some() || self.tenant_time - since < self.catalog.feed.kept_at_least;
         let report = self.stream(&log, Some(&mut collector)).await?;
         // A hole in the log, now or since a stream was last up to date, or a log that could not be read, tells nothing of what it hides.
-        if report.outcome == Outcome::Done && report.gaps == 0 && collector.reaches_back {
+        let has_hole = report.gaps > 0 && !planted(Defect::GapNarrows);
+        let reaches_back = collector.reaches_back || planted(Defect::ShortLogNarrows);
+        if report.outcome == Outcome::Done && !has_hole && reaches_back {
             self.follows_log = true;
             collector.changes.extend(hints.map(Hints::told).unwrap_or_default());
             plan::narrow(self.catalog, options, tasks, &collector.changes, self.tenant_time);

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::catalog::Origin;
 use crate::clock::Micros;
+use crate::defects::{Defect, planted};
 use crate::destination::{self, LeftOut};
 use crate::normalize::Normalizer;
 use crate::source::{Page, Pages, Position, Read};
@@ -95,9 +96,11 @@ impl Reading<'_> {
         if let Some(parents) = &mut self.parent_keys {
             parents.keys = parked.parents;
         }
-        self.parking.begun_at = parked.begun_at;
-        // Events of the time since may have been written by the runs between.
-        self.parking.behind_log = true;
+        if !planted(Defect::ResumedReadIsFresh) {
+            self.parking.begun_at = parked.begun_at;
+            // Events of the time since may have been written by the runs between.
+            self.parking.behind_log = true;
+        }
         self.parking.children_of = parked.children_of;
         self.parking.parked_at = Some(parked.position);
     }

@@ -2,6 +2,7 @@
 
 use crate::catalog::{Catalog, Paging, Replication, Stream};
 use crate::clock::Micros;
+use crate::defects::{Defect, planted};
 use crate::destination::Expected;
 use crate::normalize::parse_timestamp;
 use crate::source::Access;
@@ -130,7 +131,7 @@ fn is_due(catalog: &Catalog, options: &Options, task: &Task, read_at: Micros, no
 
 /// Whether a time that an earlier run noted has not come yet: its clock was wrong, and nothing is known of what happened since.
 fn is_ahead(noted: Micros, now: Micros) -> bool {
-    noted > now.saturating_add(LOG_OVERLAP)
+    noted > now.saturating_add(LOG_OVERLAP) && !planted(Defect::FutureBelieved)
 }
 
 /// A checkpoint stands for the tables that were written with it, and for no others.
@@ -186,7 +187,8 @@ pub(super) fn unapplied_since(tasks: &[Task], feed: &str, state: &State) -> Opti
     let run_of = |name: &str| state.checkpoint_runs.get(name).copied();
     let is_behind = |task: &Task| matches!(task.from, Some(Checkpoint::Full { behind_log: true, .. }));
     let applied = run_of(feed).is_some_and(|run| {
-        narrowable().all(|(task, _)| run_of(&task.checkpoint_name) >= Some(run) && !is_behind(task))
+        planted(Defect::WrittenMeansApplied)
+            || narrowable().all(|(task, _)| run_of(&task.checkpoint_name) >= Some(run) && !is_behind(task))
     });
     // The tenant's clock is known to a second or so, and events become readable late.
     Some((since - LOG_OVERLAP, applied))
@@ -322,6 +324,7 @@ fn reach(catalog: &Catalog, options: &Options, task: &Task, told: Told, now: Mic
     }
     match task.stream.replication {
         Replication::FullTable => Reach::Told(told),
+        Replication::Export if planted(Defect::UsersOverlapDropped) => Reach::Since(applied_at, told),
         Replication::Export => Reach::Since(applied_at - USERS_OVERLAP, told),
         Replication::Log | Replication::Daily | Replication::Frozen => Reach::Whole,
     }
@@ -333,7 +336,9 @@ fn may_have_shifted(task: &Task) -> bool {
     let is_list = task.stream.replication == Replication::FullTable;
     let by_offset =
         task.stream.endpoint.as_ref().is_some_and(|endpoint| is_list && endpoint.paging == Paging::Offset);
-    by_offset && matches!(task.from, Some(Checkpoint::Full { applied_at: None, .. }))
+    !planted(Defect::ShiftedPagesTrusted)
+        && by_offset
+        && matches!(task.from, Some(Checkpoint::Full { applied_at: None, .. }))
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use arrow_array::cast::AsArray as _;
 
 use crate::catalog::{Origin, Replication, Stream};
 use crate::clock::Micros;
+use crate::defects::{Defect, planted};
 use crate::destination::{Batch, Comparison, Counts, Expected, Key};
 use crate::error::{
     DestinationError, DestinationErrorKind, DestinationResult, SourceError, SourceErrorKind, is_resumable,
@@ -173,7 +174,9 @@ impl<'a> Reading<'a> {
     /// Reads and stages, and confirms what is absent. True when the read was complete.
     pub(super) async fn gather(&mut self, run: &Run, task: &Task) -> Result<bool, StreamError> {
         // A run of this process that ended early may have left rows behind: they are as old as it is.
-        run.edges.destination.unstage(self.stream).await?;
+        if !planted(Defect::StaleStageKept) {
+            run.edges.destination.unstage(self.stream).await?;
+        }
         match &task.reach {
             Reach::Whole => self.read_all(run, task).await?,
             Reach::Since(since, told) => {
@@ -203,7 +206,9 @@ impl<'a> Reading<'a> {
     pub(super) fn give_parents(&mut self, run: &Run) {
         let Some(mut parents) = self.parent_keys.take() else { return };
         // A quarantined parent is still there: what belongs to it must be read, or it would seem gone.
-        parents.keys.extend(self.normalizer.spared().iter().filter_map(|key| key.first().cloned()));
+        if !planted(Defect::QuarantinedParentDropped) {
+            parents.keys.extend(self.normalizer.spared().iter().filter_map(|key| key.first().cloned()));
+        }
         let mut seen = HashSet::new();
         parents.keys.retain(|key| seen.insert(key.clone()));
         parents.complete = self.complete && !self.normalizer.nameless();
@@ -290,6 +295,10 @@ impl<'a> Reading<'a> {
             self.requests += 1;
             match run.edges.source.record(self.stream, key).await? {
                 Some(page) => self.take_page(run, &page).await?,
+                None if planted(Defect::GoneIsFailure) => {
+                    let action = format!("read one record of {}", self.stream.name);
+                    return Err(SourceError::new(SourceErrorKind::NotFound, action, "it is not there").into());
+                }
                 None => drop(self.gone.insert(vec![key.clone()])),
             }
         }
@@ -426,7 +435,9 @@ impl<'a> Reading<'a> {
     /// Whether absence from what was read means anything.
     pub(super) fn sweeps(&self) -> bool {
         let is_list = matches!(self.stream.replication, Replication::FullTable | Replication::Export);
-        is_list && self.whole && self.complete && !self.normalizer.nameless()
+        let complete = self.complete || planted(Defect::PartialReadSwept);
+        let nameless = self.normalizer.nameless() && !planted(Defect::NamelessSwept);
+        is_list && self.whole && complete && !nameless
     }
 
     pub(super) fn publishes_as_it_goes(&self) -> bool {
@@ -436,7 +447,7 @@ impl<'a> Reading<'a> {
     fn keep_quarantined(&mut self) {
         for quarantined in self.normalizer.take_quarantined() {
             *self.quarantined_by_table.entry(quarantined.table).or_default() += 1;
-            if self.quarantined.len() < QUARANTINED_KEPT_MAX {
+            if self.quarantined.len() < QUARANTINED_KEPT_MAX && !planted(Defect::QuarantineUnwritten) {
                 self.quarantined.push(quarantined);
             }
         }

@@ -91,6 +91,36 @@ fn a_token_that_ends_in_the_middle_of_a_walk_is_renewed_before() {
 }
 
 #[test]
+fn an_answer_with_a_token_that_is_cut_short_is_asked_for_again() {
+    for fault in [json!({ "truncate": 25 }), json!({ "cut": 25 }), json!({ "status": 200, "body": "<html>" })]
+    {
+        let tenant = Tenant::new(unlimited());
+        let mut fault = fault;
+        fault["path"] = "/oauth/token".into();
+        tenant.fault(fault);
+        let source = tenant.source();
+        tenant.clock.run(source.connect()).unwrap();
+        assert_eq!(tokens(&tenant), 2);
+    }
+}
+
+#[test]
+fn the_life_of_a_token_counts_from_the_request_that_brought_it() {
+    let tenant = Tenant::new(Config { token_micros: 100_000_000, ..unlimited() });
+    let path = "/oauth/token";
+    tenant.fault(json!({ "path": path, "times": 3, "status": 503, "headers": { "retry-after": "30" } }));
+    let source = tenant.source();
+    tenant.clock.run(source.connect()).unwrap();
+    assert_eq!(tokens(&tenant), 4, "it took a minute and a half");
+    tenant.clock.pass(Duration::from_secs(80));
+    tenant.clock.run(source.connect()).unwrap();
+    assert_eq!(tokens(&tenant), 4);
+    tenant.clock.pass(Duration::from_secs(20));
+    tenant.clock.run(source.connect()).unwrap();
+    assert_eq!(tokens(&tenant), 5);
+}
+
+#[test]
 fn a_refused_token_is_renewed_once() {
     let tenant = Tenant::new(Config { organizations: 250, ..unlimited() });
     tenant.fault(json!({ "path": "/api/v2/organizations", "skip": 1, "status": 401, "body": { "message": "Expired token received" } }));

@@ -16,9 +16,9 @@ pub(super) struct KeptPark {
     rows: BTreeMap<&'static str, Vec<StagedRow>>,
 }
 
-impl Held {
+impl Held<'_> {
     pub(super) fn park(&mut self, parking: &Parking) {
-        let staged = |table: &&'static str| self.staged.get(*table).cloned().unwrap_or_default();
+        let staged = |table: &&'static str| self.own.staged.get(*table).cloned().unwrap_or_default();
         let tables = parking.stream.tables.iter().map(|table| table.name).filter(|_| parking.rows);
         let rows = tables.map(|table| (table, staged(&table))).collect();
         let kept = KeptPark { parked: parking.parked.clone(), rows };
@@ -37,14 +37,14 @@ impl Held {
                 let holds = |value: &Value| left_out.values.contains(&value.key_text());
                 rows.retain(|row| !row.values.get(column).is_some_and(holds));
             }
-            self.staged.insert(table, rows);
+            self.own.staged.insert(table, rows);
         }
         true
     }
 
     pub(super) fn unstage(&mut self, stream: &'static Stream) {
         for table in stream.tables {
-            self.staged.remove(table.name);
+            self.own.staged.remove(table.name);
         }
     }
 }

@@ -5,7 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Kept, Row, Staged, StagedRow, Stored, Value};
-use crate::catalog::{Column, Stream, Table};
+use crate::catalog::{Column, Origin, Stream, Table};
+use crate::defects::{Defect, planted};
 use crate::destination::{Commit, Counts, Expected, Key, Published, Scope};
 use crate::error::DestinationResult;
 
@@ -49,7 +50,9 @@ impl Kept {
             let rows = staged.entry(table.name).or_default();
             rows.retain(|row| !Record::of(stream, table, &row.values).is_wholly_in(&commit.gone));
         }
-        keep_last_pages(stream, &mut staged);
+        if !planted(Defect::EarlierPagesKept) {
+            keep_last_pages(stream, &mut staged);
+        }
         let mut rows = |table: &Table| last_by_key(table, staged.remove(table.name).unwrap_or_default());
         let tables: BTreeMap<_, _> = stream.tables.iter().map(|table| (table.name, rows(table))).collect();
         let records = tables[stream.root().name].keys().cloned().collect();
@@ -106,6 +109,8 @@ impl Stored {
     /// Whether the commit says that a row, which did not come, is gone.
     fn is_gone(&self, commit: &Commit, came: &Came, row: &Row) -> bool {
         let is_root = self.table.name == commit.stream.root().name;
+        let is_kept = planted(Defect::ChildrenUpserted) && !is_root
+            || planted(Defect::ClockUsedForDeletes) && row.synced_at >= commit.synced_at;
         let record = Record::of(commit.stream, self.table, &row.values);
         let absent = match &commit.scope {
             Scope::Rows => false,
@@ -114,7 +119,7 @@ impl Stored {
             }
             Scope::Table { spared } => !record.is_in(spared),
         };
-        absent || record.is_wholly_in(&commit.gone)
+        !is_kept && (absent || record.is_wholly_in(&commit.gone))
     }
 
     /// Live rows that the commit says are gone.
@@ -159,7 +164,7 @@ impl Stored {
                 counts.drifted += drift;
                 continue;
             };
-            if !row.deleted && row.holds(&values) {
+            if (!row.deleted || planted(Defect::TombstoneForever)) && row.holds(&values) {
                 counts.unchanged += 1;
                 continue;
             }
@@ -228,7 +233,15 @@ impl Record {
 
 /// The row's merge key.
 pub(super) fn key_of(table: &Table, values: &Values) -> Vec<Value> {
-    table.key.iter().map(|name| values.get(name).cloned().unwrap_or(Value::Null)).collect()
+    let is_own = |name: &str| {
+        let of_parent = |column: &Column| column.name == name && column.origin == Origin::Parent;
+        !planted(Defect::KeyWithoutParent) || !table.columns.iter().any(of_parent)
+    };
+    let value = |name: &&'static str| match values.get(name) {
+        Some(value) if is_own(name) => value.clone(),
+        _ => Value::Null,
+    };
+    table.key.iter().map(value).collect()
 }
 
 /// Of a record that came on several pages, drops the children that came before the last of them.

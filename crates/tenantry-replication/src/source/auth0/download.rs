@@ -9,6 +9,7 @@ use xxhash_rust::xxh3::Xxh3;
 use super::gunzip::Gunzip;
 use super::transport::{HttpRequest, HttpResponse, Method, Patience, Transport};
 use super::url::Url;
+use crate::defects::{Defect, planted};
 use crate::error::{SourceError, SourceErrorKind, SourceResult};
 
 /// Bytes of lines handed out at once, unless a single line is longer.
@@ -72,7 +73,11 @@ impl Download {
         let request = HttpRequest {
             method: Method::Get,
             url: link,
-            headers: Vec::new(),
+            headers: if planted(Defect::TokenSentToFileHost) {
+                vec![("authorization", "Bearer".to_owned())]
+            } else {
+                Vec::new()
+            },
             body: Bytes::new(),
             limit: FILE_BYTES_MAX,
             patience: Patience::File,
@@ -202,7 +207,7 @@ impl Download {
                 let begin = std::mem::take(begin);
                 self.pending.extend_from_slice(&begin);
             }
-            Format::Plain if self.response.framed => {}
+            Format::Plain if self.response.framed || planted(Defect::ShortFileIsWhole) => {}
             Format::Unknown(_) | Format::Plain => {
                 // Lines cut at a line end look whole.
                 let reason = "the file came without a length, so that nothing proves that it is whole";

@@ -15,6 +15,7 @@ use super::search::{self, Search};
 use super::url::{self, Url};
 use crate::catalog::{Origin, Rows, Stream};
 use crate::clock::Micros;
+use crate::defects::{Defect, planted};
 use crate::error::{Retry, SourceError, SourceErrorKind, SourceResult, retry};
 use crate::source::{Page, Pages, Position, Records};
 
@@ -285,7 +286,7 @@ impl Reading {
     /// Whether the file holds as many users as the job counted, where it tells.
     fn adds_up(&self) -> bool {
         let counted = self.job.summary.as_ref().and_then(|summary| summary.total);
-        counted.is_none_or(|total| total == self.position.lines)
+        counted.is_none_or(|total| total == self.position.lines) || planted(Defect::ShortFileIsWhole)
     }
 }
 

@@ -14,6 +14,7 @@ use super::client::{Call, Reader};
 use super::paging::{self, PAGES_MAX, Refusal, Step, Walk};
 use super::url;
 use crate::catalog::Endpoint;
+use crate::defects::{Defect, planted};
 use crate::error::{SourceError, SourceErrorKind, SourceResult};
 use crate::source::{Page, Pages, Position};
 
@@ -103,7 +104,8 @@ impl Walker {
             let step =
                 step.map_err(|reason| SourceError::new(SourceErrorKind::Malformed, call.action, reason))?;
             self.ended = step == Step::End;
-            if head.count > 0 {
+            let is_dropped = planted(Defect::LastPageDropped) && self.ended && self.pages > 1;
+            if head.count > 0 && !is_dropped {
                 return Ok(Some(Page {
                     body,
                     records: head.records,

@@ -54,6 +54,7 @@ use self::logs::Logs;
 use super::{Access, Estimate, Feed, Known, Page, Pages, Read, Records, Source};
 use crate::catalog::{Replication, Stream};
 use crate::clock::{Clock, MICROS_PER_SECOND, Micros};
+use crate::defects::{Defect, planted};
 use crate::error::{SourceError, SourceErrorKind, SourceResult};
 use crate::json::{Json, Kind};
 use crate::state::Checkpoint;
@@ -144,7 +145,8 @@ impl Source for Auth0 {
         };
         let Some(path) = url::fill(template, "{id}", key) else { return Ok(None) };
         let query = endpoint.record_query.iter().map(|(name, value)| (*name, (*value).to_owned()));
-        let call = Call::get(format!("read one record of {}", endpoint.path), path).with(query).of_record();
+        let of = if planted(Defect::KeyInMessage) { key } else { endpoint.path };
+        let call = Call::get(format!("read one record of {of}"), path).with(query).of_record();
         let reader = Reader::new(Arc::clone(&self.client));
         let record = reader.call(&call, |answer| {
             let record = Json::document(&answer.body).map_err(|error| error.to_string())?;

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::catalog::{Endpoint, Paging};
+use crate::defects::{Defect, planted};
 use crate::json::{Json, Kind};
 use crate::source::Records;
 
@@ -54,6 +55,7 @@ pub(super) enum Refusal {
 
 /// Reads the head of an answer: a bare array, or an object that holds the records in `collection`.
 pub(super) fn head(body: &[u8], collection: &'static str) -> Result<Head, String> {
+    let body = if planted(Defect::MalformedIsEmpty) && Json::document(body).is_err() { b"[]" } else { body };
     let answer = Json::document(body).map_err(|error| error.to_string())?;
     let (records, array) = match answer.kind() {
         Kind::Array => (Records::Array(""), answer),
@@ -209,13 +211,17 @@ impl Offset {
         if head.count > 0 && self.last == Some(head.hash) {
             return Err(REPEATED);
         }
+        if head.count > u64::from(self.per_page) && !planted(Defect::LargerPageBelieved) {
+            // Whatever page numbers mean to such a server: records between them might never come.
+            return Err("the page holds more records than were asked for");
+        }
         self.last = Some(head.hash);
         self.seen += head.count;
         if self.page == 0 {
             self.total = head.total;
         }
         // Answers without a total (empty ones leave it out) tell nothing about a move.
-        self.moved |= head.total.is_some() && head.total != self.total;
+        self.moved |= head.total.is_some() && head.total != self.total && !planted(Defect::MovedTotalIgnored);
         let reached = head.total.is_some_and(|total| self.seen >= total);
         if head.count > 0 && !reached {
             self.page += 1;
@@ -250,7 +256,7 @@ impl Checkpoint {
             self.complete = true;
             return Ok(Step::End);
         };
-        if !self.been.insert(xxh3_64(next.as_bytes())) {
+        if !self.been.insert(xxh3_64(next.as_bytes())) && !planted(Defect::CircleFollowed) {
             return Err("the list's next position is one that it had before");
         }
         self.from = Some(next.clone());

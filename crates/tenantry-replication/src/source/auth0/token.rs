@@ -13,6 +13,7 @@ use tokio::sync::Mutex;
 use super::assertion::{self, ASSERTION_TYPE, Claim};
 use super::settings::{Credentials, Secret, Settings};
 use crate::clock::Micros;
+use crate::defects::{Defect, planted};
 use crate::error::{SourceError, SourceErrorKind, SourceResult};
 
 /// A token is renewed that long before it ends, or a tenth of its life before where that is shorter.
@@ -67,7 +68,7 @@ impl Tokens {
 
     /// Whether a refused token can be replaced.
     pub(super) fn renewable(&self) -> bool {
-        self.renewable
+        self.renewable && !planted(Defect::TokenNotRenewed)
     }
 
     /// The token to send at `now`; `obtain` gets a new one where there is none that holds.
@@ -77,7 +78,7 @@ impl Tokens {
         obtain: impl FnOnce() -> F,
     ) -> SourceResult<Token>
     where
-        F: Future<Output = SourceResult<bytes::Bytes>>,
+        F: Future<Output = SourceResult<Token>>,
     {
         let mut current = self.current.lock().await;
         if let Some(token) = &current.token
@@ -85,10 +86,9 @@ impl Tokens {
         {
             return Ok(token.clone());
         }
-        let asked = now();
-        let body = obtain().await?;
+        let obtained = obtain().await?;
         current.generation += 1;
-        let token = read(&body, asked, current.generation)?;
+        let token = Token { generation: current.generation, ..obtained };
         current.token = Some(token.clone());
         Ok(token)
     }
@@ -96,14 +96,15 @@ impl Tokens {
     /// Forgets a token that was refused; does nothing when another has taken its place.
     pub(super) async fn refused(&self, generation: u64) {
         let mut current = self.current.lock().await;
-        if self.renewable && current.token.as_ref().is_some_and(|token| token.generation == generation) {
+        let is_this = |token: &Token| token.generation == generation || planted(Defect::TokenRefreshedTwice);
+        if self.renewable && current.token.as_ref().is_some_and(is_this) {
             current.token = None;
         }
     }
 }
 
-/// Reads the token endpoint's answer. `asked` is when the request was sent.
-fn read(body: &[u8], asked: Duration, generation: u64) -> SourceResult<Token> {
+/// Reads the token endpoint's answer. `asked` is when the request that brought it was sent; nobody has numbered the token yet.
+pub(super) fn read(body: &[u8], asked: Duration) -> SourceResult<Token> {
     // The answer holds the token: nothing of it goes into an error.
     let answer: Answer = serde_json::from_slice(body).map_err(|_| {
         SourceError::new(
@@ -119,7 +120,7 @@ fn read(body: &[u8], asked: Duration, generation: u64) -> SourceResult<Token> {
         asked + life.saturating_sub(RENEW_AHEAD.min(life / 10).max(ROUNDED))
     });
     let scopes = answer.scope.as_deref().map(split_scopes).or_else(|| scopes_inside(&answer.access_token));
-    Ok(Token { value: Secret::new(answer.access_token), generation, scopes, renew_at })
+    Ok(Token { value: Secret::new(answer.access_token), generation: 0, scopes, renew_at })
 }
 
 fn split_scopes(text: &str) -> Vec<String> {
@@ -178,7 +179,7 @@ mod tests {
     use super::*;
 
     fn token(body: &str) -> Token {
-        read(body.as_bytes(), Duration::from_secs(100), 1).unwrap()
+        read(body.as_bytes(), Duration::from_secs(100)).unwrap()
     }
 
     #[test]
@@ -212,7 +213,7 @@ mod tests {
 
     #[test]
     fn an_answer_without_a_token_is_malformed_and_not_shown() {
-        let error = read(br#"{"acces_token":"very-secret"}"#, Duration::ZERO, 1).map(|_| ()).unwrap_err();
+        let error = read(br#"{"acces_token":"very-secret"}"#, Duration::ZERO).map(|_| ()).unwrap_err();
         assert_eq!(error.kind, SourceErrorKind::Malformed);
         assert!(!format!("{error} {error:?}").contains("very-secret"));
     }

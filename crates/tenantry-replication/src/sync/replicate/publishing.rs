@@ -3,6 +3,7 @@
 //! Decides what may be concluded from what was read, and when; reads nothing.
 
 use crate::catalog::Replication;
+use crate::defects::{Defect, planted};
 use crate::destination::{Commit, Published, Scope};
 use crate::state::Checkpoint;
 
@@ -43,7 +44,16 @@ impl Reading<'_> {
         if let Some(keys_max) = run.compares {
             self.compare(run, commit, keys_max).await?;
         } else {
-            let published = run.edges.destination.publish(commit).await?;
+            if let Some((name, checkpoint)) = &commit.checkpoint
+                && planted(Defect::CheckpointFirst)
+            {
+                run.edges.destination.keep(name, checkpoint, run.number, run.started_at).await?;
+            }
+            let again = planted(Defect::CommitRetriedBlindly).then(|| commit.clone());
+            let published = match (run.edges.destination.publish(commit).await, again) {
+                (Err(_), Some(again)) => run.edges.destination.publish(again).await?,
+                (published, _) => published?,
+            };
             self.count(&published);
         }
         self.gaps_published = self.gaps.len();
@@ -62,22 +72,33 @@ impl Reading<'_> {
     fn commit(&mut self, run: &Run, checkpoint: Option<Checkpoint>) -> Commit {
         Commit {
             stream: self.stream,
-            tables: self.tables.to_vec(),
+            tables: if planted(Defect::HalfPublished) {
+                self.tables[..self.tables.len().div_ceil(2)].to_vec()
+            } else {
+                self.tables.to_vec()
+            },
             scope: self.scope(),
             gone: std::mem::take(&mut self.gone).into_iter().collect(),
             checkpoint: checkpoint.map(|checkpoint| (self.checkpoint_name.clone(), checkpoint)),
             synced_at: run.started_at,
             run: run.number,
             quarantined: std::mem::take(&mut self.quarantined),
-            gaps: self.gaps[self.gaps_published..].to_vec(),
+            gaps: if planted(Defect::GapUnwritten) {
+                Vec::new()
+            } else {
+                self.gaps[self.gaps_published..].to_vec()
+            },
             expected: self.expected.clone(),
         }
     }
 
     /// What the rows that came say about rows that did not.
     fn scope(&self) -> Scope {
-        let spared = || self.normalizer.spared().iter().cloned().collect();
-        if self.sweeps() {
+        let spared = || {
+            let spared = self.normalizer.spared().iter().filter(|_| !planted(Defect::QuarantineSwallowed));
+            spared.cloned().collect()
+        };
+        if self.sweeps() && !planted(Defect::SweepSkipped) {
             Scope::Table { spared: spared() }
         } else if self.publishes_as_it_goes() || self.stream.parent.is_some() || self.normalizer.nameless() {
             Scope::Rows
@@ -98,7 +119,11 @@ impl Reading<'_> {
         match self.stream.replication {
             Replication::Log | Replication::Daily => self.checkpoint.clone(),
             Replication::Frozen => None,
-            Replication::FullTable | Replication::Export if !self.complete => None,
+            Replication::FullTable | Replication::Export
+                if !self.complete && !planted(Defect::IncompleteMovesCheckpoint) =>
+            {
+                None
+            }
             Replication::FullTable | Replication::Export if self.whole => Some(self.parking.checkpoint()),
             Replication::FullTable | Replication::Export => match task.from {
                 // What ended with records that this run could not tell of has to be told again.
