@@ -28,6 +28,8 @@ pub(crate) struct Conduct {
     pub(crate) hard: bool,
     /// Whether the tenant changed while it ran.
     pub(crate) changed: bool,
+    /// Whether it is more than one sync, of which one report tells not all.
+    pub(crate) several: bool,
     /// Records that were spoiled such that they fit no table, in answers that arrived.
     pub(crate) spoiled: u64,
 }
@@ -113,7 +115,7 @@ pub(crate) fn judge(world: &World, finished: Result<&Report, &SyncError>) {
     let (excused, spoiled) = {
         let conduct = &world.state().run.conduct;
         let often = conduct.stumbles.values().any(|times| *times > 1);
-        (conduct.hard || conduct.changed || often, conduct.spoiled)
+        (conduct.hard || conduct.changed || often, if conduct.several { 0 } else { conduct.spoiled })
     };
     let report = match finished {
         Ok(report) => report,

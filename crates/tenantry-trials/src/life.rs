@@ -2,6 +2,9 @@
 //!
 //! The engine that runs is the real one; everything around it is in this crate or in the simulator.
 
+mod aside;
+mod rival;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,14 +13,14 @@ use tenantry_replication::clock::Clock;
 use tenantry_replication::destination::Destination as _;
 use tenantry_replication::source::auth0::{Auth0, Credentials, Domain, Secret, Settings};
 use tenantry_replication::sync::{
-    Edges, Event, Observer, Options, Outcome, Report, SyncError, UNTOLD_EVERY, sync,
+    Depth, Edges, Event, Observer, Options, Outcome, Report, SyncError, UNTOLD_EVERY, sync,
 };
 use tenantry_simulator::{CLIENT_ID, CLIENT_SECRET};
 
 use crate::faults::Group;
 use crate::network::Network;
 use crate::sightings::{Sighting, Sightings};
-use crate::trial::{Step, Trial};
+use crate::trial::{Round, Trial};
 use crate::warehouse::Warehouse;
 use crate::world::{HOST, Violation, World};
 use crate::{catalog, check, conduct};
@@ -90,16 +93,21 @@ impl<'a> Life<'a> {
         for round in &self.trial.rounds {
             self.world.pass(round.pause, &round.steps);
             self.set_clock();
+            if let Some(crash_at) = round.verifies {
+                let depth = if round.number % 2 == 0 { Depth::Full } else { Depth::Sample(5) };
+                self.verify(&round.steps[..0], crash_at, depth);
+                self.source = None;
+            }
             for (number, point) in &round.crashes {
                 self.world.trace(&format!("run, crash {number} at point {point}"));
-                let end = self.run(&round.steps, Some(*point), round.full);
+                let end = self.run(Some(round), Some(*point), round.full);
                 if !matches!(end, End::Crashed) {
                     break;
                 }
                 self.world.pass(RESTART, &[]);
             }
             if round.crashes.is_empty() || self.after_crash {
-                self.run(&round.steps, None, round.full);
+                self.run(Some(round), None, round.full);
             }
         }
         self.world.calm();
@@ -115,12 +123,12 @@ impl<'a> Life<'a> {
         let state = self.world.clock.run(self.warehouse.memory().state());
         if state.is_ok_and(|state| !state.parked.is_empty()) {
             // A read that goes on shows what was when it began; the run after the one that ends it brings the changes since.
-            self.run(&[], None, full);
+            self.run(None, None, full);
             self.world.pass(AT_ONCE, &[]);
         }
         self.world.trace("the run that must find everything");
         let (before, owed) = self.world.now();
-        let end = self.run(&[], None, full);
+        let end = self.run(None, None, full);
         let world = Arc::clone(&self.world);
         match end {
             End::Finished(Ok(report)) if report.all_done() => {}
@@ -142,7 +150,7 @@ impl<'a> Life<'a> {
         let before = check::rows_that_may_not_move(self.warehouse.memory());
         self.world.pass(AT_ONCE, &[]);
         self.world.trace("the run that must change nothing");
-        self.run(&[], None, false);
+        self.run(None, None, false);
         let after = check::rows_that_may_not_move(self.warehouse.memory());
         for (table, rows) in &before {
             if after.get(table) != Some(rows) {
@@ -150,45 +158,73 @@ impl<'a> Life<'a> {
             }
         }
         world.trace(&format!("{after:?}"));
+        self.verify_at_the_end();
     }
 
     /// One run. A killed one leaves its successor what was published.
-    fn run(&mut self, steps: &[Step], crash_at: Option<u64>, full: bool) -> End {
-        self.world.begin(steps, crash_at, self.after_crash);
-        let edges = Edges {
-            source: self.source(),
-            destination: Arc::clone(&self.warehouse) as _,
-            clock: Arc::clone(&self.world.clock) as _,
-            observer: Arc::new(Silent),
-        };
+    fn run(&mut self, round: Option<&Round>, crash_at: Option<u64>, full: bool) -> End {
+        self.world.begin(round.map_or(&[], |round| &round.steps), crash_at, self.after_crash);
+        let edges = self.edges();
         let catalog = catalog::with_pages_of(self.trial.page_size);
-        let options = Options {
-            tenant: self.trial.config.tenant.clone(),
-            tables: catalog.tables().map(|table| table.name).collect(),
-            full,
-            streams_at_once: self.trial.streams_at_once,
-            full_every: self.trial.full_every,
-            untold_every: UNTOLD_EVERY,
-        };
+        let options = self.options(full);
         let begun = self.world.clock.monotonic();
         let world = Arc::clone(&self.world);
         let stop = || world.fate.struck().is_some();
-        let finished = self.world.clock.run_until(sync(&edges, catalog, &options), stop);
+        let follows = round.map_or(0, |round| round.follows);
+        world.state().run.conduct.several = round.is_some_and(|round| follows > 0 || round.rival.is_some());
+        let finished = if let Some(rival) = round.and_then(|round| round.rival.as_ref()) {
+            self.take_lease(rival);
+            let beside = self.rival(rival);
+            let both = async { futures::join!(sync(&edges, catalog, &options), beside).0 };
+            let finished = world.clock.run_until(both, stop);
+            self.warehouse.fence(None);
+            finished
+        } else if follows > 0 {
+            world.clock.run_until(aside::follow(&edges, catalog, &options, &world, follows), stop)
+        } else {
+            world.clock.run_until(sync(&edges, catalog, &options), stop)
+        };
         if self.world.clock.monotonic().saturating_sub(begun) > RUN_MAX {
             self.world.violated("I7 bounded", format!("a run takes more than {RUN_MAX:?}"));
         }
         self.world.listen();
         let end = finished.map_or(End::Crashed, End::Finished);
         self.account(&end);
-        if matches!(end, End::Crashed) {
-            self.warehouse = Arc::new(self.warehouse.after_crash());
-            self.source = None;
-        }
         self.after_crash = matches!(end, End::Crashed);
+        if self.after_crash {
+            self.restart();
+        }
         self.world.overdue();
         check::position_is_not_ahead(&self.world, &self.warehouse);
         check::keys_are_unique(&self.world, self.warehouse.memory());
         end
+    }
+
+    /// Another process: it finds what was published.
+    fn restart(&mut self) {
+        self.warehouse = Arc::new(self.warehouse.after_crash());
+        self.source = None;
+    }
+
+    fn edges(&mut self) -> Edges {
+        Edges {
+            source: self.source(),
+            destination: Arc::clone(&self.warehouse) as _,
+            clock: Arc::clone(&self.world.clock) as _,
+            observer: Arc::new(Silent),
+        }
+    }
+
+    fn options(&self, full: bool) -> Options {
+        let catalog = catalog::with_pages_of(self.trial.page_size);
+        Options {
+            tenant: self.trial.config.tenant.clone(),
+            tables: catalog.tables().map(|table| table.name).collect(),
+            full,
+            streams_at_once: self.trial.streams_at_once,
+            full_every: self.trial.full_every,
+            untold_every: UNTOLD_EVERY,
+        }
     }
 
     /// The source of a run: that of the run before where one process makes several.
@@ -196,21 +232,34 @@ impl<'a> Life<'a> {
         if let Some(source) = self.source.clone().filter(|_| self.trial.one_process) {
             return source;
         }
+        let mut settings = self.settings();
+        if self.world.strikes(Group::Allowance) {
+            settings.max_requests = Some(1 + self.world.draw(80));
+        }
+        let source = self.source_with(settings, false);
+        self.source = Some(Arc::clone(&source));
+        self.world.state().held = None;
+        source
+    }
+
+    fn source_of_rival(&self) -> Arc<Auth0> {
+        self.source_with(self.settings(), true)
+    }
+
+    fn source_with(&self, settings: Settings, is_rival: bool) -> Arc<Auth0> {
+        let network = Network { world: Arc::clone(&self.world), host: HOST, is_rival };
+        let clock: Arc<dyn Clock> = Arc::clone(&self.world.clock) as _;
+        Arc::new(Auth0::new(settings, Arc::new(network), clock))
+    }
+
+    fn settings(&self) -> Settings {
         let credentials =
             Credentials::ClientSecret { client_id: CLIENT_ID.to_owned(), secret: Secret::new(CLIENT_SECRET) };
         let domain = Domain::parse(HOST).expect("the simulated tenant has a domain");
         let mut settings = Settings::new(domain, credentials);
         settings.in_flight = self.trial.in_flight;
         settings.leave = self.trial.leave;
-        if self.world.strikes(Group::Allowance) {
-            settings.max_requests = Some(1 + self.world.draw(80));
-        }
-        let network = Network { world: Arc::clone(&self.world), host: HOST };
-        let clock: Arc<dyn Clock> = Arc::clone(&self.world.clock) as _;
-        let source = Arc::new(Auth0::new(settings, Arc::new(network), clock));
-        self.source = Some(Arc::clone(&source));
-        self.world.state().held = None;
-        source
+        settings
     }
 
     fn set_clock(&self) {

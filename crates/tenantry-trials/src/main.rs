@@ -12,7 +12,7 @@ const USAGE: &str =
     "usage: cargo xtask simulate [--seeds N] [--from S] | --seed S [--without PART,...] [--shrink] [--trace] | --planted [NAME]
   --seeds N       run N trials (200 without), from seed S on (0 without)
   --seed S        run one trial
-  --without ...   leave out parts of it: names of groups of faults, `round:N`, `crash:N`, `step:N`
+  --without ...   leave out parts of it: names of groups of faults, `round:N`, `beside:N`, `crash:N`, `step:N`
   --shrink        make failing trials small
   --trace         print the course of the trial
   --planted NAME  plant this defect, and find the first seed that shows it; with --seed: try that one

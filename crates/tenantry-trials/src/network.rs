@@ -30,6 +30,8 @@ pub(crate) struct Network {
     pub(crate) world: Arc<World>,
     /// The tenant's own host.
     pub(crate) host: &'static str,
+    /// Whether this is a second process: nobody kills it, and what it does is not judged.
+    pub(crate) is_rival: bool,
 }
 
 /// What becomes of a request.
@@ -47,10 +49,10 @@ impl Transport for Network {
         let world = &self.world;
         let target = target(&request);
         let asked = world.clock.monotonic();
-        if request.url.path == TOKENS {
+        if request.url.path == TOKENS && !self.is_rival {
             conduct::token_is_asked_for(world);
         }
-        world.fate.point(&format!("request {}", request.url.path)).await;
+        self.point("request", &request).await;
         let query = &request.url.query;
         world.request(query.contains("page=") && !query.contains("page=0"));
         let in_fan_out = is_fan_out(&request.url.path);
@@ -60,7 +62,7 @@ impl Transport for Network {
         world.clock.sleep(latency).await;
         let way = self.way(&request).await;
         world.clock.sleep(latency).await;
-        world.fate.point(&format!("answer {}", request.url.path)).await;
+        self.point("answer", &request).await;
         self.account(&request, &target, &way);
         match way {
             Way::Fails(reason) => Err(TransportError::new(reason)),
@@ -74,6 +76,13 @@ impl Transport for Network {
 }
 
 impl Network {
+    /// A point at which the process may die.
+    async fn point(&self, what: &str, request: &HttpRequest) {
+        if !self.is_rival {
+            self.world.fate.point(&format!("{what} {}", request.url.path)).await;
+        }
+    }
+
     /// The token goes to the tenant's own host, and not to where export files are.
     fn keep_token_at_home(&self, request: &HttpRequest) {
         let bears = request.headers.iter().any(|(name, _)| *name == "authorization");
@@ -210,14 +219,14 @@ impl Network {
         }
         if !whole {
             conduct::stumbled(world, target);
-        } else if response.status == 200 && request.url.path == TOKENS {
+        } else if response.status == 200 && request.url.path == TOKENS && !self.is_rival {
             conduct::token_came(world, &body, asked);
         }
         let spoiled = world.state().run.spoiled.remove(target);
         world.state().run.conduct.spoiled += u64::from(whole && spoiled);
         let size = 1 + world.draw(3_000) as usize;
         let left = body.chunks(size).map(Bytes::copy_from_slice).collect();
-        let body = Pieces { world: Arc::clone(world), left, broken };
+        let body = Pieces { world: Arc::clone(world), left, broken, is_rival: self.is_rival };
         HttpResponse {
             status: response.status,
             headers: Headers::new(response.headers),
@@ -342,12 +351,15 @@ struct Pieces {
     left: VecDeque<Bytes>,
     /// Whether the connection breaks after the last piece.
     broken: bool,
+    is_rival: bool,
 }
 
 #[async_trait]
 impl Body for Pieces {
     async fn next(&mut self) -> Result<Option<Bytes>, TransportError> {
-        self.world.fate.point("body").await;
+        if !self.is_rival {
+            self.world.fate.point("body").await;
+        }
         match self.left.pop_front() {
             Some(piece) => Ok(Some(piece)),
             None if self.broken => Err(TransportError::new("connection reset")),

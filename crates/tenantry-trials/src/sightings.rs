@@ -93,6 +93,18 @@ sightings! {
     RetentionShrunk,
     /// Events expired behind the position at which a run was reading the log.
     ExpiredWhileRead,
+    /// A second process was kept out by the lease.
+    LeaseRefused,
+    /// A process lost its lease while it ran, and was refused to write.
+    LeaseLost,
+    /// A round of following was followed by another.
+    Followed,
+    /// A round began because the feed told of something.
+    FeedHeard,
+    /// A verification came to its end.
+    Verified,
+    /// A crash within a verification.
+    CrashWithinVerify,
     /// A commit that was not acknowledged was made again by the next run.
     CommitRepeated,
 }

@@ -43,9 +43,24 @@ pub(crate) struct Round {
     pub(crate) pause: Duration,
     /// Whether everything is read again.
     pub(crate) full: bool,
+    /// How many rounds of following the run is, where it is more than one sync.
+    pub(crate) follows: u32,
+    /// A second process that comes in the middle.
+    pub(crate) rival: Option<Rival>,
+    /// A verification before the run, and the point at which it dies if at any.
+    pub(crate) verifies: Option<Option<u64>>,
     pub(crate) steps: Vec<Step>,
     /// Number of the crash, and the point at which the run dies.
     pub(crate) crashes: Vec<(usize, u64)>,
+}
+
+/// A second process.
+#[derive(Debug, Clone)]
+pub(crate) struct Rival {
+    /// How long leases last.
+    pub(crate) lasts: Duration,
+    /// When it tries for the first time, after the first process has begun.
+    pub(crate) tries_after: Duration,
 }
 
 /// Something that happens to the tenant.
@@ -99,7 +114,9 @@ impl Trial {
         for number in 0..chance.between(2, 5) as usize {
             // Each of its own, so that what is added to one does not change the others.
             let mut chance = Chance::new(seed, &format!("round {number}"));
-            trial.rounds.push(round(number, &mut steps, &mut crashes, &mut chance));
+            let mut round = round(number, &mut steps, &mut crashes, &mut chance);
+            beside(&mut round, &mut Chance::new(seed, &format!("beside {number}")));
+            trial.rounds.push(round);
         }
         trial.leave_out(without);
         trial
@@ -112,6 +129,9 @@ impl Trial {
         for round in &mut self.rounds {
             round.steps.retain(|step| stays("step", step.number));
             round.crashes.retain(|(number, _)| stays("crash", *number));
+            if !stays("beside", round.number) {
+                (round.follows, round.rival, round.verifies) = (0, None, None);
+            }
         }
     }
 
@@ -119,11 +139,14 @@ impl Trial {
     pub fn parts(&self) -> Vec<String> {
         let rounds = self.rounds.iter().map(|round| format!("round:{}", round.number));
         let groups = self.odds.keys().map(|group| group.name().to_owned());
+        let has_beside =
+            |round: &&Round| round.follows > 0 || round.rival.is_some() || round.verifies.is_some();
+        let beside = self.rounds.iter().filter(has_beside).map(|round| format!("beside:{}", round.number));
         let crashes = self.rounds.iter().flat_map(|round| &round.crashes);
         let crashes = crashes.map(|(number, _)| format!("crash:{number}"));
         let steps = self.rounds.iter().flat_map(|round| &round.steps);
         let steps = steps.map(|step| format!("step:{}", step.number));
-        rounds.chain(groups).chain(crashes).chain(steps).collect()
+        rounds.chain(groups).chain(beside).chain(crashes).chain(steps).collect()
     }
 }
 
@@ -183,7 +206,17 @@ fn round(number: usize, steps: &mut usize, crashes: &mut usize, chance: &mut Cha
     // Minutes to days: longer than an event is kept now and then.
     let pause = Duration::from_secs_f64(chance.magnitude(30.0, 4.5 * 86_400.0));
     let full = chance.happens(FULL_ODDS);
-    let mut round = Round { number, pause, full, steps: Vec::new(), crashes: Vec::new() };
+    let (steps_of, crashes_of) = (Vec::new(), Vec::new());
+    let mut round = Round {
+        number,
+        pause,
+        full,
+        follows: 0,
+        rival: None,
+        verifies: None,
+        steps: steps_of,
+        crashes: crashes_of,
+    };
     for _ in 0..chance.between(0, 5) {
         let when = if chance.happens(0.5) {
             // Most often near the end, where indexes still trail behind.
@@ -237,6 +270,19 @@ fn outlive(round: &mut Round, steps: &mut usize, chance: &mut Chance) {
     }
     // The log is what a run reads first.
     step(When::Request(chance.between(2, 25)), What::Retention(chance.between(1, 2) as i64));
+}
+
+/// What else is done in a round than one sync.
+fn beside(round: &mut Round, chance: &mut Chance) {
+    if chance.happens(0.15) {
+        round.follows = chance.between(2, 4) as u32;
+    } else if chance.happens(0.2) {
+        let lasts = Duration::from_secs_f64(chance.magnitude(0.5, 30.0));
+        round.rival = Some(Rival { lasts, tries_after: lasts.mul_f64(chance.share()) });
+    }
+    if chance.happens(0.15) {
+        round.verifies = Some(chance.happens(0.5).then(|| chance.magnitude(1.0, 300.0) as u64));
+    }
 }
 
 fn what(chance: &mut Chance) -> What {

@@ -30,6 +30,8 @@ pub(crate) struct Warehouse {
     seen: Arc<Mutex<Seen>>,
     /// How long the tenant's lists may trail behind it.
     lag: Micros,
+    /// Whether this is a second process: nobody kills it, and no fault strikes it.
+    is_rival: bool,
 }
 
 /// What was seen of earlier publishes, over all processes.
@@ -48,7 +50,7 @@ pub(crate) struct Seen {
 
 impl Warehouse {
     pub(crate) fn new(world: Arc<World>, lag: Micros) -> Self {
-        Self { world, memory: MemoryDestination::new(), seen: Arc::default(), lag }
+        Self { world, memory: MemoryDestination::new(), seen: Arc::default(), lag, is_rival: false }
     }
 
     /// What the next process finds after this one was killed.
@@ -59,7 +61,44 @@ impl Warehouse {
             memory: self.memory.after_crash(),
             seen: Arc::clone(&self.seen),
             lag: self.lag,
+            is_rival: false,
         }
+    }
+
+    /// The same destination as a second process sees it.
+    pub(crate) fn beside(&self) -> Self {
+        let (world, seen) = (Arc::clone(&self.world), Arc::clone(&self.seen));
+        Self { world, memory: self.memory.beside(), seen, lag: self.lag, is_rival: true }
+    }
+
+    pub(crate) fn is_rival(&self) -> bool {
+        self.is_rival
+    }
+
+    pub(crate) fn world(&self) -> &World {
+        &self.world
+    }
+
+    /// A point at which the process may die.
+    async fn point(&self, place: &str) {
+        if !self.is_rival {
+            self.world.fate.point(place).await;
+        }
+    }
+
+    /// Whether a fault strikes this process.
+    fn strikes(&self, group: Group) -> bool {
+        !self.is_rival && self.world.strikes(group)
+    }
+
+    /// Notes how a write ended.
+    fn noted<T>(&self, what: &str, ended: DestinationResult<T>) -> DestinationResult<T> {
+        match &ended {
+            Ok(_) => self.wrote(what),
+            Err(error) if error.kind == DestinationErrorKind::Held => self.refused(),
+            Err(_) => {}
+        }
+        ended
     }
 
     pub(crate) fn memory(&self) -> &MemoryDestination {
@@ -77,8 +116,8 @@ impl Warehouse {
 
     /// A call that only looks.
     async fn look(&self, what: &str) -> DestinationResult<()> {
-        self.world.fate.point(&format!("look {what}")).await;
-        if self.world.strikes(Group::ReadFailed) {
+        self.point(&format!("look {what}")).await;
+        if self.strikes(Group::ReadFailed) {
             self.world.trace(&format!("look {what} fails"));
             return Err(failure(DestinationErrorKind::Failed, what, "the disk cannot be read"));
         }
@@ -88,11 +127,11 @@ impl Warehouse {
     /// A call that writes: what may go wrong before it.
     async fn write(&self, what: &str, stream: &str) -> DestinationResult<()> {
         let world = &self.world;
-        world.fate.point(&format!("before {what} {stream}")).await;
-        if world.strikes(Group::SlowDestination) {
+        self.point(&format!("before {what} {stream}")).await;
+        if self.strikes(Group::SlowDestination) {
             world.clock.sleep(Duration::from_millis(world.draw(4_000))).await;
         }
-        if world.strikes(Group::DiskFull) {
+        if self.strikes(Group::DiskFull) {
             world.trace(&format!("{what} {stream}: full"));
             return Err(failure(DestinationErrorKind::Full, what, "no space left on device"));
         }
@@ -212,9 +251,9 @@ impl Destination for Warehouse {
 
     async fn keep(&self, name: &str, checkpoint: &Checkpoint, run: u64, at: Micros) -> DestinationResult<()> {
         self.write("keep", name).await?;
-        self.memory.keep(name, checkpoint, run, at).await?;
+        self.noted("keep", self.memory.keep(name, checkpoint, run, at).await)?;
         self.note_position(checkpoint);
-        self.world.fate.point("after keep").await;
+        self.point("after keep").await;
         Ok(())
     }
 
@@ -232,7 +271,7 @@ impl Destination for Warehouse {
         }
         self.world.trace(&format!("stage {} {}", batch.table.name, batch.rows.num_rows()));
         self.memory.stage(batch).await?;
-        self.world.fate.point("after stage").await;
+        self.point("after stage").await;
         Ok(())
     }
 
@@ -263,12 +302,12 @@ impl Destination for Warehouse {
         let world = &self.world;
         let stream = commit.stream;
         self.write("publish", stream.name).await?;
-        if world.strikes(Group::CommitRefused) {
+        if self.strikes(Group::CommitRefused) {
             world.trace(&format!("publish {}: refused", stream.name));
             self.memory.unstage(stream).await?;
             return Err(failure(DestinationErrorKind::Failed, "publish", "the commit was refused"));
         }
-        let published = self.memory.publish(commit.clone()).await?;
+        let published = self.noted("publish", self.memory.publish(commit.clone()).await)?;
         for table in stream.tables {
             self.seen().staged.remove(table.name);
         }
@@ -277,8 +316,8 @@ impl Destination for Warehouse {
         if repeated.is_some() {
             world.saw(Sighting::CommitRepeated);
         }
-        world.fate.point("after publish").await;
-        if world.strikes(Group::CommitUnacknowledged) {
+        self.point("after publish").await;
+        if self.strikes(Group::CommitUnacknowledged) {
             world.trace(&format!("publish {}: not acknowledged", stream.name));
             self.seen().unacknowledged = Some(stream.name);
             return Err(failure(DestinationErrorKind::Unavailable, "publish", "the connection was lost"));
@@ -294,10 +333,10 @@ impl Destination for Warehouse {
     async fn park(&self, parking: Parking) -> DestinationResult<()> {
         let (name, begun) = (parking.stream.name, parking.parked.begun_at);
         self.write("park", name).await?;
-        self.memory.park(parking).await?;
+        self.noted("park", self.memory.park(parking).await)?;
         self.world.trace(&format!("park {name}"));
         self.seen().resumed.insert(name, begun);
-        self.world.fate.point("after park").await;
+        self.point("after park").await;
         Ok(())
     }
 
@@ -312,20 +351,20 @@ impl Destination for Warehouse {
     }
 
     async fn unstage(&self, stream: &'static Stream) -> DestinationResult<()> {
-        self.world.fate.point("unstage").await;
+        self.point("unstage").await;
         self.memory.unstage(stream).await
     }
 
     async fn discard(&self, stream: &'static Stream) -> DestinationResult<()> {
-        self.world.fate.point("discard").await;
+        self.point("discard").await;
         self.seen().resumed.remove(stream.name);
-        self.memory.discard(stream).await
+        self.noted("discard", self.memory.discard(stream).await)
     }
 
     async fn record(&self, run: &RunRecord) -> DestinationResult<()> {
         self.write("record", "run").await?;
-        self.memory.record(run).await?;
-        self.world.fate.point("after record").await;
+        self.noted("record", self.memory.record(run).await)?;
+        self.point("after record").await;
         Ok(())
     }
 

@@ -81,6 +81,8 @@ pub(crate) struct Run {
     pub(crate) heard: Arc<BTreeSet<String>>,
     /// Authorizations that are no longer valid.
     pub(crate) revoked: BTreeSet<String>,
+    /// Whether another process has taken the lease.
+    pub(crate) lease_lost: bool,
     /// Whether the credentials are refused.
     pub(crate) denied: bool,
     /// First segment of a path that is refused.
