@@ -1,6 +1,20 @@
 //! The invariants, judged by the tenant's history and the oracle.
 //!
-//! Shares nothing with the replicator but the shape of its tables and the order of its merge keys.
+//! Shares nothing with the replicator but the shape of its tables and the order of its merge keys. What is checked where:
+//!
+//! | invariant | where |
+//! |---|---|
+//! | I1 no lost event, no false gap | [`log_is_whole`] at the end, [`gaps_are_true`] at each publish |
+//! | I2 no key twice | [`keys_are_unique`] after each run |
+//! | I3 state behind data | [`position_is_not_ahead`] after each run, killed ones above all |
+//! | I4 no false delete | `warehouse`, at each publish that marks rows deleted |
+//! | I5 converges | [`equals_tenant`] after the run that must find everything; then a verification must agree (`life::aside`) |
+//! | I6 idempotent | a run over an unchanged tenant (`life`), and each verification (`life::aside`), must change nothing |
+//! | I7 bounded | requests (`world`), time (`life`), tokens (`conduct`) of each run |
+//! | I8 limits | `conduct`, at the end: own refusals of the whole trial |
+//! | I9 secrets | where the token goes (`network`), what runs say (`life`) |
+//! | I10 named failures | no panic (`life`), no failure by what passes, nothing dropped silently (`conduct`), a reason for each table (`conduct`) |
+//! | one writer | `life::rival`: who has lost the lease writes nothing |
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -126,6 +126,14 @@ pub(crate) fn judge(world: &World, finished: Result<&Report, &SyncError>) {
             return;
         }
     };
+    let done = [Outcome::Done.word(), Outcome::Frozen.word()];
+    let mute = |table: &&tenantry_replication::state::TableRecord| {
+        !done.contains(&table.outcome.as_str()) && table.message.as_deref().unwrap_or_default().is_empty()
+    };
+    if let Some(table) = report.tables.iter().find(mute) {
+        let found = format!("{} is {}, and nothing says why", table.table, table.outcome);
+        world.violated("I10 named failures", found);
+    }
     let failed = report.tables.iter().find(|table| table.outcome == Outcome::Failed.word());
     if let Some(failed) = failed.filter(|_| !excused) {
         let why = failed.message.as_deref().unwrap_or_default();

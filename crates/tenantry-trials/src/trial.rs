@@ -47,8 +47,8 @@ pub(crate) struct Round {
     pub(crate) follows: u32,
     /// A second process that comes in the middle.
     pub(crate) rival: Option<Rival>,
-    /// A verification before the run, and the point at which it dies if at any.
-    pub(crate) verifies: Option<Option<u64>>,
+    /// A verification before the run, and the point at which it dies if it comes that far.
+    pub(crate) verifies: Option<u64>,
     pub(crate) steps: Vec<Step>,
     /// Number of the crash, and the point at which the run dies.
     pub(crate) crashes: Vec<(usize, u64)>,
@@ -281,7 +281,7 @@ fn beside(round: &mut Round, chance: &mut Chance) {
         round.rival = Some(Rival { lasts, tries_after: lasts.mul_f64(chance.share()) });
     }
     if chance.happens(0.15) {
-        round.verifies = Some(chance.happens(0.5).then(|| chance.magnitude(1.0, 300.0) as u64));
+        round.verifies = Some(chance.magnitude(1.0, 5_000.0) as u64);
     }
 }
 

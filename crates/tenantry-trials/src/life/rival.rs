@@ -32,7 +32,7 @@ impl Life<'_> {
         match self.world.clock.run(memory.hold(claim)) {
             Ok(lease) => memory.fence(Some(lease.token)),
             Err(error) => {
-                self.world.violated("lease", format!("a lease that nobody has is refused: {error}"))
+                self.world.violated("lease", format!("a lease that nobody has is refused: {error}"));
             }
         }
     }
@@ -55,7 +55,7 @@ impl Life<'_> {
                 }
                 Ok(_) if !held => {}
                 other => {
-                    world.violated("lease", format!("held: {held}, and a second process gets {other:?}"))
+                    world.violated("lease", format!("held: {held}, and a second process gets {other:?}"));
                 }
             }
             world.clock.sleep(lasts).await;
