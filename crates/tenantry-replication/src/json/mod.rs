@@ -9,7 +9,20 @@ mod text;
 
 use std::borrow::Cow;
 
-use memchr::memchr2;
+use memchr::{memchr, memchr2};
+
+/// Lines that are not blank, without their ends.
+pub(crate) fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = Some(bytes);
+    let split = std::iter::from_fn(move || {
+        let bytes = rest?;
+        // By blocks of bytes: a split by a closure looks at each byte for itself, which shows in files of gigabytes.
+        let Some(end) = memchr(b'\n', bytes) else { return rest.take() };
+        rest = Some(&bytes[end + 1..]);
+        Some(&bytes[..end])
+    });
+    split.filter(|line| !line.trim_ascii_start().is_empty())
+}
 
 /// Why bytes are not JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -53,6 +66,11 @@ impl<'a> Json<'a> {
             return Err(JsonError { offset: rest, reason: "more after the end of the value" });
         }
         Ok(Self(&bytes[begin..end]))
+    }
+
+    /// Bytes that ought to hold one value, not looked at yet: enough for its kind, and for a [`Cursor`] that is going to read them.
+    pub(crate) fn begin(bytes: &'a [u8]) -> Self {
+        Self(&bytes[Cursor::new(bytes).position()..])
     }
 
     /// What the value is.

@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 
 use crate::catalog::{Catalog, Rows, Stream};
 use crate::destination::{Batch, Key};
-use crate::json::{Cursor, Json, JsonError, Kind};
+use crate::json::{self, Cursor, Json, JsonError, Kind};
 use crate::source::{Page, Records};
 use crate::state::Quarantine;
 
@@ -67,9 +67,7 @@ impl Normalizer {
             Records::Array("") => self.array(&mut cursor, parent)?,
             Records::Array(member) => self.member_array(&mut cursor, member, parent)?,
             Records::Lines => {
-                for line in
-                    page.body.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty())
-                {
+                for line in json::lines(&page.body) {
                     self.line(line, parent);
                 }
                 return Ok(());

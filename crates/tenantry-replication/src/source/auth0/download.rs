@@ -11,6 +11,7 @@ use super::transport::{HttpRequest, HttpResponse, Method, Patience, Transport};
 use super::url::Url;
 use crate::defects::{Defect, planted};
 use crate::error::{SourceError, SourceErrorKind, SourceResult};
+use crate::json;
 
 /// Bytes of lines handed out at once, unless a single line is longer.
 pub(super) const PAGE_BYTES: usize = 2 << 20;
@@ -181,7 +182,11 @@ impl Download {
         while let Format::Gzip(gunzip) = &mut self.format {
             let Some(part) = gunzip.pull().map_err(broken)? else { break };
             self.unpacked += part.len() as u64;
-            self.pending.extend_from_slice(&part);
+            if self.pending.capacity() - self.pending.len() < part.len() {
+                // Room for a whole page at once, or each would be copied again and again while it grows.
+                self.pending.reserve(PAGE_BYTES + part.len());
+            }
+            self.pending.extend_from_slice(part);
             self.within_limits()?;
         }
         Ok(())
@@ -244,8 +249,7 @@ impl Position {
     fn count(&mut self, lines: &[u8]) {
         self.bytes += lines.len() as u64;
         self.hash.update(lines);
-        let blank = |line: &[u8]| line.iter().all(u8::is_ascii_whitespace);
-        self.lines += lines.split(|byte| *byte == b'\n').filter(|line| !blank(line)).count() as u64;
+        self.lines += json::lines(lines).count() as u64;
     }
 }
 

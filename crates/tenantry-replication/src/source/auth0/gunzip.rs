@@ -34,14 +34,14 @@ impl Gunzip {
         self.input = input;
     }
 
-    /// Unpacks a part of the input; `None` when more input is needed.
-    pub(super) fn pull(&mut self) -> io::Result<Option<Vec<u8>>> {
+    /// Unpacks a part of the input, into the same memory each time; `None` when more input is needed.
+    pub(super) fn pull(&mut self) -> io::Result<Option<&[u8]>> {
+        self.decoder.get_mut().clear();
         while !self.input.is_empty() {
             let step = self.input.split_to(self.input.len().min(STEP));
             self.decoder.write_all(&step)?;
-            let output = std::mem::take(self.decoder.get_mut());
-            if !output.is_empty() {
-                return Ok(Some(output));
+            if !self.decoder.get_ref().is_empty() {
+                return Ok(Some(self.decoder.get_ref()));
             }
         }
         Ok(None)
@@ -49,6 +49,7 @@ impl Gunzip {
 
     /// What was still held back, once the input has ended. Fails when the trailer is missing or does not fit.
     pub(super) fn finish(&mut self) -> io::Result<Vec<u8>> {
+        self.decoder.get_mut().clear();
         self.decoder.try_finish()?;
         Ok(std::mem::take(self.decoder.get_mut()))
     }

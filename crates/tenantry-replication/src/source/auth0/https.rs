@@ -141,7 +141,7 @@ impl Body for Packed {
         };
         while !self.ended {
             if let Some(part) = self.gunzip.pull().map_err(broken)? {
-                return Ok(Some(part.into()));
+                return Ok(Some(Bytes::copy_from_slice(part)));
             }
             if let Some(input) = self.plain.next().await? {
                 self.begun |= !input.is_empty();
