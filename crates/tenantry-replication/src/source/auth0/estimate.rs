@@ -5,7 +5,8 @@
 use super::client::{Call, Reader};
 use super::export::WALKED_MAX;
 use super::log_id;
-use super::logs::{self, BEGIN_AGO};
+use super::log_page;
+use super::logs::BEGIN_AGO;
 use super::paging;
 use super::search;
 use crate::catalog::{Endpoint, Paging, Replication};
@@ -183,7 +184,7 @@ async fn stretch(
     let call = Call::get(format!("see how many events {} holds", endpoint.path), endpoint.path)
         .with(query)
         .with([(size, endpoint.page_size.to_string())]);
-    match reader.call(&call, |answer| logs::events(answer, endpoint.collection)).await {
+    match reader.call(&call, |answer| log_page::events(answer, endpoint.collection)).await {
         Ok(events) => {
             let times = || events.ids.iter().filter_map(|id| log_id::time_of(id));
             Ok(Stretch { count: events.ids.len() as u64, first: times().min(), last: times().max() })

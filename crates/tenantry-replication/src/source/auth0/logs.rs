@@ -4,21 +4,17 @@
 //! gap. Links are read for their position alone; no other host is ever followed.
 
 use async_trait::async_trait;
-use bytes::Bytes;
 
+use super::calendar::MICROS_PER_DAY;
 use super::client::{Call, Reader};
 use super::log_id;
+use super::log_page::{Events, events};
 use super::log_proof::{KEPT_ALWAYS, Proof};
-use super::paging::{self, Head};
-use super::transport::{Collected, Headers};
-use super::url;
-use super::{calendar, calendar::MICROS_PER_DAY};
 use crate::catalog::Endpoint;
 use crate::clock::{MICROS_PER_SECOND, Micros};
 use crate::defects::{Defect, planted};
 use crate::error::{SourceError, SourceErrorKind, SourceResult};
-use crate::json::Json;
-use crate::source::{Gap, Page, Pages, Records};
+use crate::source::{Gap, Page, Pages};
 use crate::state::Checkpoint;
 
 /// Where a first read begins: longer ago than any plan keeps events (30 days).
@@ -77,17 +73,6 @@ enum Phase {
     /// The next request is `from` this position.
     Reading(String),
     Ended,
-}
-
-/// What an answer holds.
-pub(super) struct Events {
-    head: Head,
-    body: Bytes,
-    /// Ids of the events, in the order of the answer.
-    pub(super) ids: Vec<String>,
-    newest: Option<Micros>,
-    /// Position that the answer's `Link` names.
-    next: Option<String>,
 }
 
 impl Logs {
@@ -287,11 +272,11 @@ impl Logs {
         {
             self.reached = Some(last.clone());
         }
-        if self.is_last(events.head.count, last.as_deref().and_then(log_id::time_of)) {
+        if self.is_last(events.count, last.as_deref().and_then(log_id::time_of)) {
             if let Some(stands_at) = last.as_deref().or(from) {
                 self.prove(stands_at, true).await?;
             }
-            if events.head.count == 0 {
+            if events.count == 0 {
                 self.settle();
             }
             self.phase = Phase::Ended;
@@ -305,11 +290,11 @@ impl Logs {
             self.phase = Phase::Reading(next);
         }
         let checkpoint = self.checkpoint();
-        if events.head.count == 0 && checkpoint == self.told {
+        if events.count == 0 && checkpoint == self.told {
             return Ok(None);
         }
         self.told.clone_from(&checkpoint);
-        Ok(Some(Page { body: events.body, records: events.head.records, parent: None, checkpoint }))
+        Ok(Some(Page { body: events.body, records: events.records, parent: None, checkpoint }))
     }
 
     /// Where the next read goes on, and what of it is not proven yet.
@@ -347,55 +332,9 @@ impl Logs {
     }
 }
 
-impl Events {
-    /// The first of the ids, in the order of the log.
-    fn first(&self) -> Option<&str> {
-        self.ids.iter().map(String::as_str).min_by_key(|id| log_id::rank(id))
-    }
-
-    /// The last of the ids, in the order of the log.
-    fn last(&self) -> Option<&str> {
-        self.ids.iter().map(String::as_str).max_by_key(|id| log_id::rank(id))
-    }
-}
-
 /// Whether a position was refused, or something else is wrong.
 fn is_refusal(error: &SourceError) -> bool {
     error.status == Some(400) || error.status == Some(404)
-}
-
-pub(super) fn events(answer: &Collected, collection: &'static str) -> Result<Events, String> {
-    let head = paging::head(&answer.body, collection)?;
-    let document = Json::document(&answer.body).map_err(|error| error.to_string())?;
-    let array = if head.records == Records::Array("") { Some(document) } else { document.get(collection) };
-    let (mut ids, mut newest) = (Vec::new(), None);
-    for event in array.into_iter().flat_map(Json::elements) {
-        let event = event.map_err(|error| error.to_string())?;
-        let text = |name| event.get(name).and_then(Json::text);
-        if let Some(id) = text("log_id").or_else(|| text("_id")) {
-            ids.push(id.into_owned());
-        }
-        newest = newest.max(text("date").and_then(|date| calendar::parse_iso(&date)));
-    }
-    if head.count > 0 && ids.is_empty() {
-        return Err("the events have no log_id".into());
-    }
-    Ok(Events { head, body: answer.body.clone(), ids, newest, next: next_position(&answer.headers) })
-}
-
-/// The `from` of the link to the next page. Whatever else the link holds is of no interest.
-fn next_position(headers: &Headers) -> Option<String> {
-    let mut links = headers.all("link").flat_map(|value| value.split(", <"));
-    let target = links.find_map(|link| {
-        let (target, parameters) = link.trim_start_matches('<').split_once('>')?;
-        let next = parameters
-            .split(';')
-            .any(|parameter| parameter.trim().trim_end_matches(',').replace('"', "") == "rel=next");
-        next.then_some(target)
-    })?;
-    let (_, query) = target.split_once('?')?;
-    let from = query.split('&').find_map(|pair| pair.strip_prefix("from="))?;
-    Some(url::decode(from)).filter(|from| !from.is_empty())
 }
 
 #[async_trait]
@@ -440,35 +379,5 @@ impl Pages for Logs {
 
     fn requests(&self) -> u64 {
         self.reader.requests()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn position(link: &str) -> Option<String> {
-        next_position(&Headers::new([("Link".to_owned(), link.to_owned())]))
-    }
-
-    #[test]
-    fn links_are_read_for_their_position_alone() {
-        assert_eq!(
-            position("<https://tenant.us.auth0.com/api/v2/logs?from=900&take=100>; rel=\"next\"").as_deref(),
-            Some("900")
-        );
-        assert_eq!(
-            position("<http://elsewhere.example.com/?take=1&from=9%300>; rel=next").as_deref(),
-            Some("900")
-        );
-        assert_eq!(position("<https://a.example.com/?page=0>; rel=\"first\", <https://a.example.com/?from=7>; rel=\"next\"").as_deref(), Some("7"));
-        for none in [
-            "",
-            "<https://a.example.com/?from=7>; rel=\"last\"",
-            "https://a.example.com/?from=7; rel=\"next\"",
-            "<https://a.example.com/?from=>; rel=\"next\"",
-        ] {
-            assert_eq!(position(none), None, "{none}");
-        }
     }
 }

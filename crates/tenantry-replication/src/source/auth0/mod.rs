@@ -24,6 +24,7 @@ mod gunzip;
 mod https;
 mod list;
 mod log_id;
+mod log_page;
 mod log_proof;
 mod logs;
 mod paging;
