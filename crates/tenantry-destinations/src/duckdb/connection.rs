@@ -35,7 +35,15 @@ impl Failure {
         self
     }
 
-    /// Whether DuckDB reached its limit of memory.
+    /// Rows that DuckDB said it took are not there.
+    fn lost(lost: i64) -> Self {
+        let message = format!(
+            "DuckDB lost {lost} rows on their way, most likely for want of memory or of disk for what does not fit into it: allow it more"
+        );
+        Self::new(DestinationErrorKind::Failed, message)
+    }
+
+    /// Whether DuckDB reached its limit of memory before it came to a commit. After a commit that failed for it nothing may be tried again.
     pub(super) fn is_out_of_memory(&self) -> bool {
         self.message.starts_with("Out of Memory Error")
     }
@@ -153,7 +161,25 @@ impl Connection {
     }
 
     /// Appends rows to a table that has columns of the same names, order and types.
+    ///
+    /// DuckDB writes the last of them when it has answered already, and drops them without a word where that fails, as for want of
+    /// memory. So they are counted. On failure some of them may be there, unless the caller's transaction undoes it.
     pub(super) fn ingest(&mut self, table: &Place, batches: Vec<RecordBatch>) -> Attempt<()> {
+        let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
+        let before = self.count(table)?;
+        self.append(table, batches)?;
+        // A transaction in which rows were dropped answers nothing any more.
+        let lost = before + rows as i64 - self.count(table).unwrap_or(before);
+        if lost == 0 { Ok(()) } else { Err(Failure::lost(lost)) }
+    }
+
+    /// Rows of a table.
+    fn count(&mut self, table: &Place) -> Attempt<i64> {
+        let [rows] = self.numbers(&format!("SELECT count(*) FROM {table}"))?;
+        Ok(rows)
+    }
+
+    fn append(&mut self, table: &Place, batches: Vec<RecordBatch>) -> Attempt<()> {
         let Some(schema) = batches.first().map(RecordBatch::schema) else { return Ok(()) };
         let mut statement = self.inner.new_statement()?;
         statement.set_option(OptionStatement::TargetTable, table.table.as_str().into())?;

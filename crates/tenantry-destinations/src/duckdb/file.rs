@@ -6,7 +6,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 
 use adbc_core::Driver as _;
 use adbc_core::options::{OptionDatabase, OptionValue};
@@ -15,14 +15,13 @@ use rustix::fs::Mode;
 use tenantry_replication::error::DestinationErrorKind;
 
 use super::connection::{Attempt, Connection, Failure, literal, quoted};
+use super::limits::{Limits, MEMORY_BYTES};
 use super::stage::Stage;
 use super::{DATABASE, Names, Shared, driver, state};
 use crate::{Access, Options};
 
 /// File format that DuckDB 1.4 and later read.
 const STORAGE_VERSION: &str = "v1.4.0";
-/// Memory that DuckDB takes where nobody said anything else: enough for ten million rows, as the rest goes to the spill folder.
-const MEMORY_BYTES: u64 = 200_000_000;
 /// A database that ends with the process.
 const IN_MEMORY: &str = ":memory:";
 
@@ -36,10 +35,9 @@ pub(super) fn open(path: &Path, options: Options) -> Attempt<Shared> {
         return Err(unavailable("no path given: write `duckdb:PATH`"));
     }
     let spill = SpillFolder::beside(path, options.access);
-    let memory =
-        Memory { bytes: MEMORY_BYTES, is_ours: options.memory_limit.is_none(), beyond: AtomicU64::new(0) };
     let database = engine(&options, &spill)?;
     let mut writer = Connection::open(&database)?;
+    let limits = Limits::new(&mut writer, &options);
     attach(&mut writer, path, &options)?;
     spill.clear();
     // Cannot be switched on again.
@@ -51,7 +49,7 @@ pub(super) fn open(path: &Path, options: Options) -> Attempt<Shared> {
     Ok(Shared {
         log: log_of(path),
         identity: Identity::of(path),
-        memory,
+        limits,
         names: Names { schema: options.schema, language: options.language },
         fence: AtomicU64::new(0),
         stage: Mutex::new(Stage::new(Connection::open(&database)?)),
@@ -148,50 +146,6 @@ impl Identity {
 fn identity(path: &Path) -> Option<(u64, u64)> {
     let metadata = fs::metadata(path).ok()?;
     Some((metadata.dev(), metadata.ino()))
-}
-
-/// DuckDB's limit of memory.
-pub(super) struct Memory {
-    pub(super) bytes: u64,
-    /// Whether the limit is the one that we chose; a limit that the user chose holds.
-    pub(super) is_ours: bool,
-    /// What is allowed beyond it for the publish under way.
-    beyond: AtomicU64,
-}
-
-impl Memory {
-    /// Allows so much more for the publish under way, where the limit is ours. A failure would show as one of what needs the memory.
-    pub(super) fn allow(&self, connection: &mut Connection, bytes: u64) {
-        if self.is_ours && bytes > 0 {
-            let beyond = self.beyond.fetch_add(bytes, Ordering::Relaxed) + bytes;
-            let _ = set_memory(connection, &format!("{}B", self.bytes + beyond));
-        }
-    }
-
-    /// Lets DuckDB take what it would by itself, four fifths of the machine's; false where the user wants it otherwise.
-    pub(super) fn widen(&self, connection: &mut Connection) -> bool {
-        self.beyond.fetch_max(1, Ordering::Relaxed);
-        self.is_ours && Self::reset(connection).is_ok()
-    }
-
-    /// `RESET` says what the default is, but only `SET` makes it hold.
-    fn reset(connection: &mut Connection) -> Attempt<()> {
-        connection.run("RESET GLOBAL memory_limit")?;
-        let default = connection.texts("SELECT current_setting('memory_limit')")?;
-        let default = default.into_iter().flatten().next().flatten().unwrap_or_default();
-        set_memory(connection, &default)
-    }
-
-    /// Goes back to the limit. Fails without harm while more is in use.
-    pub(super) fn restore(&self, connection: &mut Connection) {
-        if self.beyond.swap(0, Ordering::Relaxed) > 0 && self.is_ours {
-            let _ = set_memory(connection, &format!("{}B", self.bytes));
-        }
-    }
-}
-
-fn set_memory(connection: &mut Connection, size: &str) -> Attempt<()> {
-    connection.run(&format!("SET GLOBAL memory_limit = {}", literal(size))).map(|_| ())
 }
 
 /// Writes what the log holds to its place once the log is large. May fail without harm: the log keeps it, and the next one tries again.

@@ -11,7 +11,7 @@ use tenantry_replication::destination::{Counts, Expected, Scope};
 use tenantry_replication::error::DestinationErrorKind;
 
 use super::connection::{Attempt, Connection, Failure, Place, literal, quoted};
-use super::file::Memory;
+use super::limits::Limits;
 use super::publish::{Keys, RecordKey, columns, equal};
 use super::stage::Staged;
 
@@ -22,7 +22,7 @@ const FEW_STAGED_FACTOR: i64 = 4;
 const COMPARED_BY_VALUE_MAX: i64 = 100_000;
 
 /// Rows that DuckDB keeps together.
-const ROWS_PER_VECTOR: i64 = 2048;
+pub(super) const ROWS_PER_VECTOR: i64 = 2048;
 /// Memory that DuckDB needs, until the commit is through, for every vector in which rows are deleted: eight bytes for each row of it.
 const BYTES_PER_TOUCHED_VECTOR: u64 = 16 << 10;
 
@@ -33,7 +33,7 @@ pub(super) struct Merge<'a> {
     pub(super) staged: Option<&'a Staged>,
     /// Staged rows of the stream's root, which tell whose children are complete.
     pub(super) root: Option<&'a Staged>,
-    pub(super) memory: &'a Memory,
+    pub(super) limits: &'a Limits,
     pub(super) record: RecordKey,
     pub(super) scope: &'a Scope,
     pub(super) spared: Option<&'a Keys>,
@@ -67,6 +67,8 @@ pub(super) struct Found {
 
 /// The temporary table of pairs that are yet to be compared.
 const PAIRS: &str = "temp.main.pairs";
+/// The temporary table of the table's rows that belong to the staged records.
+const HELD: &str = "temp.main.held";
 /// A row number that no table has.
 const FAR_ROW: i64 = 1 << 45;
 /// The temporary table of rows to mark deleted.
@@ -86,8 +88,9 @@ impl Merge<'_> {
         let drifted = self.count_drifted(connection, &found)?;
         let swept = if found.has_swept { self.mark_swept(connection)? } else { 0 };
         if let Some(staged) = self.staged.filter(|_| inserted > 0 || hits.changed > 0) {
+            self.limits.threads.fit(connection, 0, hits.staged);
             let touched = hits.changed.min(total / ROWS_PER_VECTOR + 1);
-            self.memory.allow(connection, count(touched) * BYTES_PER_TOUCHED_VECTOR);
+            self.limits.memory.allow(connection, count(touched) * BYTES_PER_TOUCHED_VECTOR);
             self.write(connection, staged, hits)?;
         }
         if found.has_hits {
@@ -115,13 +118,54 @@ impl Merge<'_> {
         if let Some(staged) = self.staged {
             [hits.staged] = connection.numbers(&format!("SELECT count(*) FROM {}", staged.place))?;
         }
+        self.limits.threads.fit(connection, total, hits.staged);
+        let is_held = total > 0 && self.hold(connection)?;
         let matchable = self.staged.filter(|_| total > 0 && hits.staged > 0);
         if let Some(staged) = matchable {
-            self.find_hits(connection, staged, total, &mut hits)?;
+            self.find_hits(connection, staged, total, is_held, &mut hits)?;
         }
         let has_hits = matchable.is_some();
-        let has_swept = total > 0 && self.find_swept(connection, has_hits)?;
+        let has_swept = total > 0 && self.find_swept(connection, has_hits, is_held)?;
+        if is_held {
+            connection.run(&format!("DROP TABLE {HELD}"))?;
+        }
         Ok(Found { total, live, hits, has_hits, has_swept })
+    }
+
+    /// Puts aside what the table holds of the staged records, where those are few and nothing else can matter: then the table is read once,
+    /// and not for pairs, values and sweep by turns. False where it is not so.
+    fn hold(&self, connection: &mut Connection) -> Attempt<bool> {
+        let is_root = self.root.is_some_and(|root| root.table.name == self.table.name);
+        let Some(root) = self.root.filter(|root| !is_root && root.rows <= COMPARED_BY_VALUE_MAX) else {
+            return Ok(false);
+        };
+        let of_records = matches!(self.scope, Scope::Records { .. });
+        if !of_records || !self.record.is_whole() || !self.record.is_in(self.table.key) {
+            return Ok(false);
+        }
+        if let Some(staged) = self.staged {
+            // Staged rows without their record would be looked for in vain.
+            let same = self.record.equals("s", "r", root.null_keys);
+            let strays =
+                format!("SELECT count(*) FROM {} s ANTI JOIN {} r ON {same}", staged.place, root.place);
+            if staged.rows > COMPARED_BY_VALUE_MAX || connection.numbers(&strays)? != [0] {
+                return Ok(false);
+            }
+        }
+        connection.run(&format!(
+            "CREATE OR REPLACE TEMP TABLE held AS SELECT t.rowid AS target, t.{}, {} FROM {} t {}",
+            quoted(system::DELETED),
+            columns(self.table.data_columns(), Some("t")),
+            self.target,
+            self.of_records(root),
+        ))?;
+        Ok(true)
+    }
+
+    /// The join that leaves the rows of `t` that belong to staged records.
+    fn of_records(&self, root: &Staged) -> String {
+        let same = self.record.equals("t", "r", root.null_keys);
+        format!("SEMI JOIN (SELECT * FROM {} s WHERE {}) r ON {same}", root.place, unknown_true("s"))
     }
 
     /// Rows in all, and rows not marked deleted: by a scan of the flag, not by what the table's metadata says.
@@ -143,12 +187,15 @@ impl Merge<'_> {
         connection: &mut Connection,
         staged: &Staged,
         total: i64,
+        is_held: bool,
         hits: &mut Hits,
     ) -> Attempt<()> {
         connection.run(
             "CREATE OR REPLACE TEMP TABLE hits (target BIGINT, staged BIGINT, changed BOOLEAN, was_deleted BOOLEAN)",
         )?;
-        if hits.staged > COMPARED_BY_VALUE_MAX {
+        if is_held {
+            self.pair_held(connection, staged)?;
+        } else if hits.staged > COMPARED_BY_VALUE_MAX {
             self.pair(connection, HITS, staged, total, hits)?;
         } else {
             connection.run(
@@ -163,6 +210,26 @@ impl Merge<'_> {
             "SELECT count(*), count(*) FILTER (WHERE changed), count(*) FILTER (WHERE was_deleted) FROM {HITS}"
         ))?;
         Ok(())
+    }
+
+    /// Pairs what was put aside with staged rows, and compares them.
+    fn pair_held(&self, connection: &mut Connection, staged: &Staged) -> Attempt<()> {
+        let deleted = quoted(system::DELETED);
+        let same = equal(self.table.key_columns().map(|column| (column, column)), "t", "s", staged.null_keys);
+        let changed =
+            [vec![format!("t.{deleted} IS DISTINCT FROM false")], self.differs()].concat().join(" OR ");
+        connection.run(&format!(
+            "INSERT INTO {HITS} SELECT t.target, s.rowid, {changed}, t.{deleted} IS NOT DISTINCT FROM true \
+             FROM {HELD} t, {} s WHERE {same}",
+            staged.place,
+        ))?;
+        Ok(())
+    }
+
+    /// Conditions of which one holds where the values of `t` and `s` differ.
+    fn differs(&self) -> Vec<String> {
+        let names = self.values().map(|column| quoted(column.name));
+        names.map(|name| format!("t.{name} IS DISTINCT FROM s.{name}")).collect()
     }
 
     /// Pairs by key, into `into`; whether a row changed is known afterwards only where there are many. Gives the number of pairs.
@@ -204,12 +271,7 @@ impl Merge<'_> {
     /// The pair far beyond the table's last row keeps DuckDB from a perfect hash table, with which there would be no Bloom filter, and
     /// every value of the table would be decoded.
     fn compare_pairs(&self, connection: &mut Connection, staged: &Staged) -> Attempt<()> {
-        let differs: Vec<String> = self
-            .values()
-            .map(|column| quoted(column.name))
-            .map(|name| format!("t.{name} IS DISTINCT FROM s.{name}"))
-            .collect();
-        let changed = [vec!["s.changed".to_owned()], differs].concat().join(" OR ");
+        let changed = [vec!["s.changed".to_owned()], self.differs()].concat().join(" OR ");
         connection.run(&format!(
             "INSERT INTO {HITS} SELECT t.rowid, s.staged, {changed}, s.was_deleted \
              FROM {} t, (\
@@ -230,19 +292,24 @@ impl Merge<'_> {
     /// that came is neither.
     ///
     /// Looks for them by explicit joins: a correlated `EXISTS` makes DuckDB put the whole table aside in memory.
-    fn find_swept(&self, connection: &mut Connection, has_hits: bool) -> Attempt<bool> {
+    fn find_swept(&self, connection: &mut Connection, has_hits: bool, is_held: bool) -> Attempt<bool> {
+        let all = (format!("{} t", self.target), "t.rowid");
         let gone = self.gone.filter(|_| self.record.is_whole());
         let gone = gone.map(|gone| format!("SEMI JOIN {} k ON {}", gone.0, self.record.matches("t")));
-        let came = if has_hits { format!("ANTI JOIN {HITS} h ON h.target = t.rowid") } else { String::new() };
+        let absent = self.absent(is_held).map(|joins| {
+            let looked_at = if is_held { (format!("{HELD} t"), "t.target") } else { all.clone() };
+            (looked_at, joins)
+        });
         let deleted = quoted(system::DELETED);
         let mut found = 0;
-        for joins in self.absent().into_iter().chain(gone) {
+        for ((rows, row), joins) in absent.into_iter().chain(gone.map(|joins| (all, joins))) {
             if found == 0 {
                 connection.run("CREATE OR REPLACE TEMP TABLE swept (target BIGINT)")?;
             }
+            let came = format!("ANTI JOIN {HITS} h ON h.target = {row}");
+            let came = if has_hits { came } else { String::new() };
             found += connection.run(&format!(
-                "INSERT INTO {SWEPT} SELECT t.rowid FROM {} t {joins} {came} WHERE t.{deleted} IS DISTINCT FROM true",
-                self.target
+                "INSERT INTO {SWEPT} SELECT {row} FROM {rows} {joins} {came} WHERE t.{deleted} IS DISTINCT FROM true"
             ))?;
         }
         Ok(found > 0)
@@ -259,15 +326,14 @@ impl Merge<'_> {
     }
 
     /// Joins that leave the rows of `t` that are gone if no row came for them; `None` where absence says nothing.
-    fn absent(&self) -> Option<String> {
+    fn absent(&self, is_held: bool) -> Option<String> {
         let of_records = match self.scope {
             Scope::Rows => return None,
             Scope::Table { .. } => String::new(),
+            Scope::Records { .. } if is_held => String::new(),
             Scope::Records { .. } => {
                 let is_root = self.root.is_some_and(|root| root.table.name == self.table.name);
-                let root = self.root.filter(|_| !is_root && self.record.is_whole())?;
-                let same = self.record.equals("t", "r", root.null_keys);
-                format!("SEMI JOIN (SELECT * FROM {} s WHERE {}) r ON {same}", root.place, unknown_true("s"))
+                self.of_records(self.root.filter(|_| !is_root && self.record.is_whole())?)
             }
         };
         let spared =

@@ -8,6 +8,7 @@ mod connection;
 mod driver;
 mod file;
 mod lease;
+mod limits;
 mod merge;
 mod park;
 mod publish;
@@ -57,7 +58,7 @@ struct Shared {
     /// DuckDB's write-ahead log.
     log: PathBuf,
     identity: file::Identity,
-    memory: file::Memory,
+    limits: limits::Limits,
     /// The lease that this object writes under; 0 for none.
     fence: AtomicU64,
     stage: Mutex<Stage>,
@@ -238,8 +239,8 @@ impl Destination for DuckDb {
         self.on(format!("publish stream {}", commit.stream.name), move |shared| {
             let staged = shared.stage()?.take(commit.stream)?;
             let mut writer = shared.keeper()?;
-            let (names, memory, fence) = (&shared.names, &shared.memory, shared.fence());
-            let published = publish::publish(&mut writer, names, memory, &commit, staged, fence)?;
+            let (names, limits, fence) = (&shared.names, &shared.limits, shared.fence());
+            let published = publish::publish(&mut writer, names, limits, &commit, staged, fence)?;
             file::checkpoint(&mut writer, &shared.log);
             Ok(published)
         })
@@ -250,7 +251,7 @@ impl Destination for DuckDb {
         self.on(format!("compare stream {}", commit.stream.name), move |shared| {
             let staged = shared.stage()?.take(commit.stream)?;
             let mut writer = shared.writer()?;
-            publish::compare(&mut writer, &shared.names, &shared.memory, &commit, staged, keys_max)
+            publish::compare(&mut writer, &shared.names, &shared.limits, &commit, staged, keys_max)
         })
         .await
     }

@@ -11,7 +11,7 @@ use tenantry_replication::catalog::{Column, Stream, Table, system};
 use tenantry_replication::destination::{Commit, Compared, Key, Published, Scope};
 
 use super::connection::{Attempt, Connection, Failure, Place, quoted};
-use super::file::Memory;
+use super::limits::Limits;
 use super::merge::Merge;
 use super::stage::{Staged, drop_table, stage_values};
 use super::summary::{key_text_columns, key_texts, text_of};
@@ -21,12 +21,12 @@ use super::{Names, STAGE, lease, state};
 pub(super) fn publish(
     connection: &mut Connection,
     names: &Names,
-    memory: &Memory,
+    limits: &Limits,
     commit: &Commit,
     staged: Vec<Staged>,
     fence: Option<u64>,
 ) -> Attempt<Published> {
-    let publish = Publish { connection, names, memory, commit, staged, aside: Vec::new() };
+    let publish = Publish { connection, names, limits, commit, staged, aside: Vec::new() };
     publish.and_drop_staged(|publish| publish.run(fence))
 }
 
@@ -34,19 +34,19 @@ pub(super) fn publish(
 pub(super) fn compare(
     connection: &mut Connection,
     names: &Names,
-    memory: &Memory,
+    limits: &Limits,
     commit: &Commit,
     staged: Vec<Staged>,
     keys_max: usize,
 ) -> Attempt<Compared> {
-    let publish = Publish { connection, names, memory, commit, staged, aside: Vec::new() };
+    let publish = Publish { connection, names, limits, commit, staged, aside: Vec::new() };
     publish.and_drop_staged(|publish| publish.compare(keys_max))
 }
 
 struct Publish<'a> {
     connection: &'a mut Connection,
     names: &'a Names,
-    memory: &'a Memory,
+    limits: &'a Limits,
     commit: &'a Commit,
     staged: Vec<Staged>,
     /// Staged tables beside the rows: keys and quarantined records.
@@ -70,10 +70,10 @@ impl Publish<'_> {
     /// Where our own limit of memory does not do (changes spread over very many rows), DuckDB's default holds for this publish.
     fn and_drop_staged<T>(mut self, work: impl Fn(&mut Self) -> Attempt<T>) -> Attempt<T> {
         let mut done = work(&mut self);
-        if done.as_ref().is_err_and(Failure::is_out_of_memory) && self.memory.widen(self.connection) {
+        if done.as_ref().is_err_and(Failure::is_out_of_memory) && self.limits.memory.widen(self.connection) {
             done = work(&mut self);
         }
-        self.memory.restore(self.connection);
+        self.limits.memory.restore(self.connection);
         let dropped = self.drop_staged();
         let done = done?;
         dropped?;
@@ -83,11 +83,11 @@ impl Publish<'_> {
     fn run(&mut self, fence: Option<u64>) -> Attempt<Published> {
         let quarantined = self.stage_quarantined()?;
         let said = self.settle()?;
-        let Self { names, memory, staged, commit, .. } = self;
+        let Self { names, limits, staged, commit, .. } = self;
         self.connection.transaction(|connection| {
             lease::check(connection, fence)?;
             let mut published = Published::default();
-            for merge in merges(names, memory, staged, commit, &said) {
+            for merge in merges(names, limits, staged, commit, &said) {
                 published.tables.push((merge.table.name, merge.run(connection)?));
             }
             state::write(connection, commit, quarantined.as_ref())?;
@@ -98,7 +98,7 @@ impl Publish<'_> {
     fn compare(&mut self, keys_max: usize) -> Attempt<Compared> {
         let said = self.settle()?;
         let mut compared = Compared::default();
-        for merge in merges(self.names, self.memory, &self.staged, self.commit, &said) {
+        for merge in merges(self.names, self.limits, &self.staged, self.commit, &said) {
             compared.tables.push((merge.table.name, merge.compare(self.connection, keys_max)?));
         }
         Ok(compared)
@@ -107,6 +107,8 @@ impl Publish<'_> {
     /// Leaves the staged rows that count, and stages what the commit says of records.
     fn settle(&mut self) -> Attempt<Said> {
         let commit = self.commit;
+        let staged = self.staged.iter().map(|staged| staged.rows).sum();
+        self.limits.threads.fit(self.connection, 0, staged);
         let gone = self.stage_keys("gone", &commit.gone)?;
         let spared = match &commit.scope {
             Scope::Rows => None,
@@ -237,7 +239,7 @@ impl Publish<'_> {
 /// A merge for each table that the commit is about.
 fn merges<'a>(
     names: &'a Names,
-    memory: &'a Memory,
+    limits: &'a Limits,
     staged: &'a [Staged],
     commit: &'a Commit,
     said: &'a Said,
@@ -249,7 +251,7 @@ fn merges<'a>(
         table,
         staged: of(table.name),
         root: of(commit.stream.root().name),
-        memory,
+        limits,
         record: RecordKey::of(commit.stream, table),
         scope: &commit.scope,
         spared: said.spared.as_ref(),
@@ -363,6 +365,11 @@ impl RecordKey {
     /// Whether the table holds the record's whole key: then, and only then, its rows may be deleted for what is said of the record.
     pub(super) fn is_whole(&self) -> bool {
         self.whole
+    }
+
+    /// Whether rows of different records differ in this key.
+    pub(super) fn is_in(&self, key: &[&str]) -> bool {
+        self.whole && self.parts.iter().all(|(.., own)| key.contains(&own.name))
     }
 
     /// Condition: the row's record is the key `k` of [`Keys`]. Where the row tells only a part of the key, that part decides.

@@ -47,13 +47,8 @@ fn texts(destination: &DuckDb, sql: &str) -> Vec<Vec<Option<String>>> {
     destination.shared.writer().unwrap().texts(sql).unwrap()
 }
 
-/// Stages rows of `thing` and publishes them.
-async fn publish(
-    destination: &DuckDb,
-    names: &[(&str, &str)],
-    scope: Scope,
-    at: i64,
-) -> Result<Counts, DestinationError> {
+/// Stages rows of `thing`.
+async fn stage(destination: &DuckDb, names: &[(&str, &str)]) -> Result<(), DestinationError> {
     let table = things().root();
     let columns: Vec<ArrayRef> = vec![
         Arc::new(StringArray::from_iter_values(names.iter().map(|(id, _)| *id))),
@@ -64,7 +59,17 @@ async fn publish(
         Arc::new(Int64Array::from(vec![0; names.len()])),
     ];
     let rows = RecordBatch::try_new(staged_schema(table), columns).unwrap();
-    destination.stage(Batch { table, rows }).await?;
+    destination.stage(Batch { table, rows }).await
+}
+
+/// Stages rows of `thing` and publishes them.
+async fn publish(
+    destination: &DuckDb,
+    names: &[(&str, &str)],
+    scope: Scope,
+    at: i64,
+) -> Result<Counts, DestinationError> {
+    stage(destination, names).await?;
     Ok(destination.publish(commit(scope, at)).await?.tables[0].1)
 }
 
@@ -245,12 +250,51 @@ async fn a_limit_of_memory_that_we_chose_gives_way_and_the_users_does_not() {
         error.to_string().contains("Out of Memory") && !error.to_string().contains("solutions"),
         "{error}"
     );
-    let memory = &mut Arc::get_mut(&mut destination.shared).unwrap().memory;
+    let memory = &mut Arc::get_mut(&mut destination.shared).unwrap().limits.memory;
     (memory.bytes, memory.is_ours) = (24_000_000, true);
     let counts = publish(&destination, &rows(1), Scope::Rows, 3).await.unwrap();
     assert_eq!(counts.updated, 400_000);
     let limit = texts(&destination, "SELECT current_setting('memory_limit')");
     assert_eq!(limit, [[Some("22.8 MiB".to_owned())]], "the limit is back");
+}
+
+/// Rows of `thing` in several batches, more in all than fits into 4 MB.
+async fn stage_many(destination: &DuckDb) -> Result<u64, DestinationError> {
+    let ids: Vec<String> = (0..60_000_u64).map(|n| format!("{n:0200}")).collect();
+    for batch in ids.chunks(3_001) {
+        stage(destination, &batch.iter().map(|id| (id.as_str(), "one")).collect::<Vec<_>>()).await?;
+    }
+    Ok(ids.len() as u64)
+}
+
+#[tokio::test]
+async fn rows_that_duckdb_drops_for_want_of_memory_are_missed() {
+    let fixture = Fixture::new();
+    let options = Options { memory_limit: Some("4MB".to_owned()), ..Options::default() };
+    let destination = DuckDb::open(fixture.path(), options).await.unwrap();
+    destination.prepare(&tables::CATALOG).await.unwrap();
+    let error = stage_many(&destination).await.unwrap_err();
+    assert!(["lost", "could not allocate"].iter().any(|word| error.to_string().contains(word)), "{error}");
+    destination.discard(things()).await.unwrap();
+    run(&destination, "SET GLOBAL memory_limit = '100MB'");
+    let staged = stage_many(&destination).await.unwrap();
+    let counts = destination.publish(commit(Scope::Rows, 1)).await.unwrap().tables[0].1;
+    assert_eq!(counts.inserted, staged, "nothing of the failure is left");
+}
+
+#[tokio::test]
+async fn duckdb_gets_whole_vectors_of_what_is_staged() {
+    let fixture = Fixture::new();
+    let destination = fixture.prepared().await;
+    let sql = "SELECT CAST(memory_usage_bytes AS VARCHAR) FROM duckdb_memory() WHERE tag = 'BASE_TABLE'";
+    let before = texts(&destination, sql);
+    let staged = stage_many(&destination).await.unwrap();
+    let sql_staged =
+        "SELECT CAST(sum(estimated_size) AS VARCHAR) FROM duckdb_tables() WHERE table_name LIKE 'thing#%'";
+    assert_ne!(texts(&destination, sql_staged), [[None]], "some of it is in DuckDB");
+    assert_eq!(texts(&destination, sql), before, "no note of who inserted each row");
+    let counts = destination.publish(commit(Scope::Rows, 1)).await.unwrap().tables[0].1;
+    assert_eq!(counts.inserted, staged);
 }
 
 #[tokio::test]
