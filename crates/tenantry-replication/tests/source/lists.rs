@@ -283,6 +283,23 @@ fn an_offset_list_goes_by_what_came_not_by_what_was_asked() {
 }
 
 #[test]
+fn a_page_larger_than_asked_for_is_believed_only_where_it_holds_all() {
+    // The server counts pages by a hundred and gives half as many again: with what overlaps, 300 roles seem read when 250 are.
+    let script = |all: usize| {
+        Script::new(move |sent, _| {
+            let page: usize = parameter(&sent.query, "page").unwrap().parse().unwrap();
+            let roles = (page * 100..all.min(page * 100 + 150)).map(|n| json!({ "id": format!("rol_{n}") }));
+            Ok(ok(
+                json!({ "roles": roles.collect::<Vec<_>>(), "start": page * 100, "limit": 100, "total": all }),
+            ))
+        })
+    };
+    let got = script(150).read("roles", None).unwrap();
+    assert_eq!((got.records().count(), got.complete, got.requests), (150, true, 1));
+    assert_eq!(script(300).read("roles", None).map(|_| ()).unwrap_err().kind, SourceErrorKind::Malformed);
+}
+
+#[test]
 fn a_bare_array_is_walked_to_an_empty_page() {
     let script = Script::new(|sent, _| {
         let page: usize = parameter(&sent.query, "page").unwrap().parse().unwrap();
