@@ -8,7 +8,7 @@ use super::connection::{Attempt, Connection, literal};
 use crate::{Access, Options};
 
 /// Memory that DuckDB takes where nobody said anything else: enough for ten million rows, as the rest goes to the spill folder.
-pub(super) const MEMORY_BYTES: u64 = 200_000_000;
+pub(super) const MEMORY_BYTES: u64 = 150_000_000;
 
 /// Rows to write, or to sort by their keys, from which on there are parts for several threads.
 const MANY_WRITTEN: u64 = 300_000;
