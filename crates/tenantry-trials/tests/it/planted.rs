@@ -34,8 +34,8 @@ fn planted_defects_are_caught() {
 #[test]
 fn the_table_of_seeds_names_no_defect_that_is_gone() {
     let table = include_str!("../../planted.txt");
-    let named = table.lines().filter(|line| !line.starts_with('#'));
-    let names: Vec<&str> = named.filter_map(|line| line.split_whitespace().next()).collect();
+    let lines = table.lines().filter(|line| !line.starts_with('#'));
+    let names: Vec<&str> = lines.filter_map(|line| line.split_whitespace().next()).collect();
     let known = |name: &&&str| Defect::ALL.iter().any(|defect| defect.name() == **name);
     assert!(names.iter().filter(known).count() == names.len() && names.len() >= 20, "{names:?}");
 }
