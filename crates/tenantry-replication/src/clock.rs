@@ -16,6 +16,11 @@ pub type Micros = i64;
 /// Microseconds in a second.
 pub const MICROS_PER_SECOND: i64 = 1_000_000;
 
+/// A length of time in microseconds; the longest there is where it does not fit.
+pub fn micros(duration: Duration) -> Micros {
+    Micros::try_from(duration.as_micros()).unwrap_or(Micros::MAX)
+}
+
 /// The engine's only access to time and chance.
 #[async_trait]
 pub trait Clock: Send + Sync {

@@ -6,7 +6,7 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
-use tenantry_replication::clock::{Clock, Micros};
+use tenantry_replication::clock::{Clock, Micros, micros};
 
 /// Time as the operating system tells it.
 #[derive(Debug, Clone, Copy)]
@@ -47,10 +47,6 @@ impl Clock for SystemClock {
         let bits = RandomState::new().build_hasher().finish() >> 11;
         bits as f64 / (1_u64 << 53) as f64
     }
-}
-
-fn micros(duration: Duration) -> Micros {
-    Micros::try_from(duration.as_micros()).unwrap_or(Micros::MAX)
 }
 
 #[cfg(test)]

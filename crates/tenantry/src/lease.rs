@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tenantry_replication::clock::{Clock, Micros};
+use tenantry_replication::clock::{Clock, micros};
 use tenantry_replication::destination::{Claim, Destination, Holder, Lease};
 use tenantry_replication::error::{DestinationErrorKind, DestinationResult};
 
@@ -126,7 +126,7 @@ impl Keeper {
         lasts: Duration,
     ) -> DestinationResult<()> {
         let now = self.clock.now();
-        let until = now.saturating_add(Micros::try_from(lasts.as_micros()).unwrap_or(Micros::MAX));
+        let until = now.saturating_add(micros(lasts));
         let claim = Claim { holder: self.holder.clone(), over, now, until };
         let given = destination.hold(claim).await?;
         self.token.store(given.token, Ordering::Relaxed);

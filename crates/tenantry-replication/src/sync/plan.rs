@@ -1,7 +1,7 @@
 //! What to do for each stream of a run: pure decisions from catalog, selection, scopes, checkpoints and what the log told.
 
 use crate::catalog::{Catalog, Paging, Replication, Stream};
-use crate::clock::Micros;
+use crate::clock::{Micros, micros};
 use crate::defects::{Defect, planted};
 use crate::destination::Expected;
 use crate::normalize::parse_timestamp;
@@ -125,8 +125,7 @@ pub(super) fn take_up(catalog: &Catalog, options: &Options, tasks: &mut [Task], 
 fn is_due(catalog: &Catalog, options: &Options, task: &Task, read_at: Micros, now: Micros) -> bool {
     let untold = catalog.feed.untold.contains(&task.stream.name);
     let every = if untold { options.untold_every } else { options.full_every };
-    now.saturating_sub(read_at) >= i64::try_from(every.as_micros()).unwrap_or(Micros::MAX)
-        || is_ahead(read_at, now)
+    now.saturating_sub(read_at) >= micros(every) || is_ahead(read_at, now)
 }
 
 /// Whether a time that an earlier run noted has not come yet: its clock was wrong, and nothing is known of what happened since.

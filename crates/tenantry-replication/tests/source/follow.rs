@@ -9,18 +9,11 @@ use tenantry_replication::clock::Clock as _;
 use tenantry_replication::destination::{Destination as _, MemoryDestination};
 use tenantry_replication::error::SourceErrorKind;
 use tenantry_replication::state::{Checkpoint, State};
-use tenantry_replication::sync::{
-    Edges, Event, Follower, Hints, News, Observer, Options, Report, round, sync,
-};
+use tenantry_replication::sync::{Edges, Follower, Hints, News, Options, Report, round, sync};
 use tenantry_simulator::{Config, Plan};
 
+use super::Nobody;
 use super::network::{Answer, Script, Tenant, refusal};
-
-struct Nobody;
-
-impl Observer for Nobody {
-    fn event(&self, _: &Event) {}
-}
 
 /// A small tenant that is replicated into memory and followed.
 struct Scene {

@@ -25,6 +25,14 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use tenantry_replication::error::SourceResult;
 use tenantry_replication::source::{Page, Pages, Records};
+use tenantry_replication::sync::{Event, Observer};
+
+/// Nobody looks on.
+pub(crate) struct Nobody;
+
+impl Observer for Nobody {
+    fn event(&self, _: &Event) {}
+}
 
 /// Everything that a read gave.
 #[derive(Default)]

@@ -10,16 +10,11 @@ use tenantry_replication::catalog::CATALOG;
 use tenantry_replication::destination::{Destination as _, MemoryDestination, Row, Value};
 use tenantry_replication::normalize::Normalizer;
 use tenantry_replication::source::{Page, Records, Source};
-use tenantry_replication::sync::{Edges, Event, Observer, Options, Report, sync};
+use tenantry_replication::sync::{Edges, Options, Report, sync};
 use tenantry_simulator::{Config, Plan};
 
+use super::Nobody;
 use super::network::{Tenant, stream};
-
-struct Nobody;
-
-impl Observer for Nobody {
-    fn event(&self, _: &Event) {}
-}
 
 /// A small tenant, replicated into memory by runs of one process.
 struct Scene {

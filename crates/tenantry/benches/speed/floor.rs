@@ -2,7 +2,6 @@
 //!
 //! All SQL is made from the catalog. Checks that each way leaves as many rows as it should.
 
-use std::ffi::{c_int, c_void};
 use std::fs::File;
 use std::hint::black_box;
 use std::io::{BufReader, Read};
@@ -14,25 +13,13 @@ use adbc_core::options::{
 };
 use adbc_core::{Connection as _, Database as _, Driver as _, Optionable as _, Statement as _};
 use adbc_driver_manager::{ManagedConnection, ManagedDatabase, ManagedDriver};
-use adbc_ffi::FFI_AdbcError;
 use arrow_array::cast::AsArray as _;
 use arrow_array::types::TimestampMicrosecondType;
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchIterator};
 use tenantry_replication::catalog::{Column, Origin, Rows, Stream, Table, Type};
 use tenantry_replication::destination::Batch;
 
-#[expect(unsafe_code, reason = "a driver's entry point is a C function")]
-mod entry {
-    use super::{FFI_AdbcError, c_int, c_void};
-
-    // SAFETY: the signature is that of `AdbcDriverInitFunc` in the ADBC specification, which libduckdb's `duckdb_adbc_init` has.
-    unsafe extern "C" {
-        fn duckdb_adbc_init(version: c_int, driver: *mut c_void, error: *mut FFI_AdbcError) -> u8;
-    }
-
-    pub(super) static INIT: unsafe extern "C" fn(c_int, *mut c_void, *mut FFI_AdbcError) -> u8 =
-        duckdb_adbc_init;
-}
+use super::entry::INIT;
 
 /// Unpacks a file, and drops what comes out.
 pub(crate) fn gunzip(path: &Path) {
@@ -81,7 +68,7 @@ impl Duck {
     fn open(path: &Path) -> Self {
         // Names the crate that links the library.
         use tenantry_destinations as _;
-        let mut driver = ManagedDriver::load_static(&entry::INIT, AdbcVersion::V110).unwrap();
+        let mut driver = ManagedDriver::load_static(&INIT, AdbcVersion::V110).unwrap();
         let path = OptionValue::String(path.display().to_string());
         let database =
             driver.new_database_with_opts([(OptionDatabase::Other("path".to_owned()), path)]).unwrap();

@@ -7,6 +7,9 @@
 #![expect(clippy::unwrap_used, reason = "a bench ends at the first failure")]
 #![expect(clippy::print_stdout, reason = "a bench prints its figures")]
 
+#[path = "../../tests/tenant/entry.rs"]
+#[expect(unsafe_code, reason = "a driver's entry point is a C function")]
+mod entry;
 mod floor;
 mod measured;
 mod parts;

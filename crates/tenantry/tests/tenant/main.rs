@@ -4,6 +4,8 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod cascades;
+#[expect(unsafe_code, reason = "a driver's entry point is a C function")]
+mod entry;
 mod follow;
 mod hostile;
 mod kills;

@@ -1,31 +1,18 @@
 //! Changes rows of a destination behind the command's back, by DuckDB itself.
 
-use std::ffi::{c_int, c_void};
 use std::path::Path;
 
 use adbc_core::options::{AdbcVersion, OptionDatabase, OptionValue};
 use adbc_core::{Connection as _, Database as _, Driver as _, Statement as _};
 use adbc_driver_manager::ManagedDriver;
-use adbc_ffi::FFI_AdbcError;
 
-#[expect(unsafe_code, reason = "a driver's entry point is a C function")]
-mod entry {
-    use super::{FFI_AdbcError, c_int, c_void};
-
-    // SAFETY: the signature is that of `AdbcDriverInitFunc` in the ADBC specification, which libduckdb's `duckdb_adbc_init` has.
-    unsafe extern "C" {
-        fn duckdb_adbc_init(version: c_int, driver: *mut c_void, error: *mut FFI_AdbcError) -> u8;
-    }
-
-    pub(super) static INIT: unsafe extern "C" fn(c_int, *mut c_void, *mut FFI_AdbcError) -> u8 =
-        duckdb_adbc_init;
-}
+use super::entry::INIT;
 
 /// Runs statements on the file; each must change exactly one row.
 pub(crate) fn change(file: &Path, statements: &[String]) {
     // Names the crate that links the library.
     use tenantry_destinations as _;
-    let mut driver = ManagedDriver::load_static(&entry::INIT, AdbcVersion::V110).unwrap();
+    let mut driver = ManagedDriver::load_static(&INIT, AdbcVersion::V110).unwrap();
     let path = OptionValue::String(file.display().to_string());
     let database = driver.new_database_with_opts([(OptionDatabase::Other("path".to_owned()), path)]).unwrap();
     let mut connection = database.new_connection().unwrap();

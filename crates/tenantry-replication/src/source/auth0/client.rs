@@ -20,7 +20,7 @@ use super::transport::{
     Body, CollectError, Collected, Headers, HttpRequest, Method, Patience, Transport, TransportError,
 };
 use super::url::{self, Url};
-use crate::clock::{Clock, MICROS_PER_SECOND, Micros};
+use crate::clock::{Clock, MICROS_PER_SECOND, Micros, micros};
 use crate::defects::{Defect, planted};
 use crate::error::{Retry, SourceError, SourceErrorKind, SourceResult, retry};
 
@@ -486,10 +486,6 @@ impl Client {
             self.before_retry(error, &mut tries).await?;
         }
     }
-}
-
-fn micros(duration: Duration) -> Micros {
-    Micros::try_from(duration.as_micros()).unwrap_or(Micros::MAX)
 }
 
 fn standing(headers: &Headers) -> Option<Standing> {

@@ -34,6 +34,25 @@ impl Events {
     pub(super) fn last(&self) -> Option<&str> {
         self.ids.iter().map(String::as_str).max_by_key(|id| log_id::rank(id))
     }
+
+    /// Takes in the list at the cursor.
+    fn read(&mut self, cursor: &mut Cursor<'_>) -> Result<(), JsonError> {
+        cursor.enter();
+        while cursor.element()? {
+            self.count += 1;
+            let begin = cursor.position();
+            let mut told = Told::default();
+            if told.read(cursor).is_err() {
+                // What is wrong inside an event is for that event alone: only its end must be found.
+                cursor.rewind(begin);
+                cursor.value()?;
+            }
+            let text = |value: Option<Json<'_>>| value.and_then(Json::text).map(Cow::into_owned);
+            self.ids.extend(text(told.log_id).or_else(|| text(told.id)));
+            self.newest = self.newest.max(text(told.date).and_then(|date| calendar::parse_iso(&date)));
+        }
+        Ok(())
+    }
 }
 
 /// Reads what paging needs to know of an answer, in one pass over it: backlogs are long.
@@ -63,27 +82,6 @@ pub(super) fn events(answer: &Collected, collection: &'static str) -> Result<Eve
         return Err("the events have no log_id".into());
     }
     Ok(events)
-}
-
-impl Events {
-    /// Takes in the list at the cursor.
-    fn read(&mut self, cursor: &mut Cursor<'_>) -> Result<(), JsonError> {
-        cursor.enter();
-        while cursor.element()? {
-            self.count += 1;
-            let begin = cursor.position();
-            let mut told = Told::default();
-            if told.read(cursor).is_err() {
-                // What is wrong inside an event is for that event alone: only its end must be found.
-                cursor.rewind(begin);
-                cursor.value()?;
-            }
-            let text = |value: Option<Json<'_>>| value.and_then(Json::text).map(Cow::into_owned);
-            self.ids.extend(text(told.log_id).or_else(|| text(told.id)));
-            self.newest = self.newest.max(text(told.date).and_then(|date| calendar::parse_iso(&date)));
-        }
-        Ok(())
-    }
 }
 
 /// What of one event says where it stands.

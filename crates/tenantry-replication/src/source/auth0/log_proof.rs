@@ -2,7 +2,7 @@
 //!
 //! A page begins with the first event behind a position that is still kept. That it is the first there ever was shows only afterwards: the
 //! tenant still keeps an event at or before that position, so that at every moment until then everything behind it was kept too. To ask
-//! costs a request, so it is asked at the pages 1, 2, 4, 8 and so on, as long as positions are so old that they may expire at all. What is
+//! costs a request, so it is asked at the pages 2, 4, 8 and so on and at the end, as long as positions are so old that they may expire at all. What is
 //! not proven yet stays in the checkpoint. Sends nothing.
 
 use super::log_id;
