@@ -2,7 +2,10 @@
 //!
 //! Changes nothing about the mode of a file that is already there: whoever shared it meant it.
 
+use std::collections::hash_map::RandomState;
+use std::ffi::OsStr;
 use std::fs;
+use std::hash::{BuildHasher as _, Hasher as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -39,7 +42,7 @@ pub(super) fn open(path: &Path, options: Options) -> Attempt<Shared> {
     let mut writer = Connection::open(&database)?;
     let limits = Limits::new(&mut writer, &options);
     attach(&mut writer, path, &options)?;
-    spill.clear();
+    spill.clear_leftovers();
     // Cannot be switched on again.
     writer.run("SET GLOBAL enable_external_access = false")?;
     if options.access == Access::Read {
@@ -191,37 +194,57 @@ fn first_line(message: &str) -> String {
     message.lines().next().unwrap_or_default().to_owned()
 }
 
-/// The folder in which DuckDB puts what does not fit into memory. Gone when the database is closed, emptied when a crash left it.
+/// The folder in which DuckDB puts what does not fit into memory. Gone when the database is closed; the next process to write removes what a
+/// crash left.
+///
+/// Has a name that no other process gives one, not even at the same number in another container: DuckDB may write there before the lock on
+/// the file is held, and while it brings in the file's log.
 pub(super) struct SpillFolder {
     path: PathBuf,
-    /// Whether nobody else may be using it: the file's lock is ours.
-    exclusive: bool,
+    /// What the names of all folders beside the same file begin with; `None` where no lock tells who else may be using one.
+    family: Option<PathBuf>,
 }
 
 impl SpillFolder {
     fn beside(path: &Path, access: Access) -> Self {
         let mut name = path.as_os_str().to_owned();
         if path.as_os_str() == IN_MEMORY {
-            name = std::env::temp_dir().join(format!("tenantry-{}", std::process::id())).into();
+            name = std::env::temp_dir().join("tenantry").into();
         }
         name.push(".tmp");
-        if access == Access::Read {
-            name.push(format!(".{}", std::process::id()));
-        }
-        Self { path: PathBuf::from(name), exclusive: access == Access::Write }
+        let family = (access == Access::Write && path.as_os_str() != IN_MEMORY).then(|| PathBuf::from(&name));
+        let chance = RandomState::new().build_hasher().finish();
+        name.push(format!(".{}-{chance:016x}", std::process::id()));
+        Self { path: PathBuf::from(name), family }
     }
 
-    /// Removes what a crash left. Only once the file's lock is held.
-    fn clear(&self) {
-        let Some(entries) = fs::read_dir(&self.path).ok().filter(|_| self.exclusive) else { return };
-        for entry in entries.flatten() {
-            if entry.file_name().to_string_lossy().starts_with("duckdb_temp_") {
-                // A leftover that cannot be removed harms nothing: DuckDB takes another name.
-                let _ = fs::remove_file(entry.path());
+    /// Removes what crashes left. Only once the file's lock is held: nobody else has the file open then.
+    fn clear_leftovers(&self) {
+        let Some(family) = &self.family else { return };
+        let (Some(folder), Some(family)) = (family.parent(), family.file_name().and_then(OsStr::to_str))
+        else {
+            return;
+        };
+        let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            let name = entry.file_name();
+            let rest = name.to_str().and_then(|name| name.strip_prefix(family));
+            let is_of_family = rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+            if is_of_family && self.path.file_name() != Some(&name) {
+                clear(&entry.path());
             }
         }
-        let _ = fs::remove_dir(&self.path);
     }
+}
+
+/// Empties a folder of what DuckDB puts there, and removes it if nothing else was in it. What cannot be removed harms nothing.
+fn clear(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        if entry.file_name().to_string_lossy().starts_with("duckdb_temp_") {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+    let _ = fs::remove_dir(folder);
 }
 
 impl Drop for SpillFolder {

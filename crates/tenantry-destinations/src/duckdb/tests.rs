@@ -188,15 +188,50 @@ async fn a_large_log_is_written_into_the_file() {
 #[tokio::test]
 async fn what_a_crash_spilled_is_removed() {
     let fixture = Fixture::new();
-    let spill = fixture.folder.path().join("warehouse.duckdb.tmp");
-    std::fs::create_dir(&spill).unwrap();
-    std::fs::write(spill.join("duckdb_temp_storage_DEFAULT-0.tmp"), "left behind").unwrap();
+    let spill_of = |process: &str| fixture.folder.path().join(format!("warehouse.duckdb.tmp{process}"));
+    for process in ["", ".12-00000000000000ff"] {
+        std::fs::create_dir(spill_of(process)).unwrap();
+        std::fs::write(spill_of(process).join("duckdb_temp_storage_DEFAULT-0.tmp"), "left behind").unwrap();
+    }
+    let of_the_user = [spill_of(".34-0").join("notes.txt"), spill_of("late").join("duckdb_temp_notes.txt")];
+    for file in &of_the_user {
+        std::fs::create_dir(file.parent().unwrap()).unwrap();
+        std::fs::write(file, "the user's").unwrap();
+    }
     drop(fixture.open().await.unwrap());
-    assert!(!spill.exists());
-    std::fs::create_dir(&spill).unwrap();
-    std::fs::write(spill.join("notes.txt"), "the user's").unwrap();
-    drop(fixture.open().await.unwrap());
-    assert!(spill.join("notes.txt").exists(), "what is not ours stays");
+    assert!(!spill_of("").exists());
+    assert!(!spill_of(".12-00000000000000ff").exists());
+    assert!(of_the_user.iter().all(|file| file.exists()), "what is not ours stays");
+}
+
+#[tokio::test]
+async fn what_is_spilled_while_the_log_is_brought_in_stays_until_it_is_not_needed() {
+    let fixture = Fixture::new();
+    let destination = fixture.prepared().await;
+    let name = "x".repeat(1000);
+    for round in 1..20 {
+        let ids: Vec<String> = (0..2000).map(|n| format!("{round}-{n}")).collect();
+        let rows: Vec<_> = ids.iter().map(|id| (id.as_str(), name.as_str())).collect();
+        publish(&destination, &rows, Scope::Rows, round).await.unwrap();
+    }
+    // As a kill leaves them: with all of it in the log.
+    let copy = fixture.folder.path().join("copy.duckdb");
+    std::fs::copy(fixture.path(), &copy).unwrap();
+    std::fs::copy(&destination.shared.log, fixture.folder.path().join("copy.duckdb.wal")).unwrap();
+    let small = Options { memory_limit: Some("24MB".to_owned()), ..Options::default() };
+    let opened = DuckDb::open(copy.to_str().unwrap(), small).await.unwrap();
+    let entries = std::fs::read_dir(fixture.folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
+    let spilled = entries.filter(|name| name.to_str().unwrap().starts_with("copy.duckdb.tmp")).count();
+    assert_eq!(spilled, 1, "opening spilled nothing: the test shows nothing");
+    let sql = "SELECT count(*)::VARCHAR FROM tenantry.auth0.thing WHERE length(name) + length(id) > 1000";
+    assert_eq!(texts(&opened, sql), [[Some("38000".to_owned())]]);
+    drop(opened);
+    let entries = std::fs::read_dir(fixture.folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
+    assert_eq!(
+        entries.filter(|name| name.to_str().unwrap().contains(".tmp")).count(),
+        0,
+        "a folder was left"
+    );
 }
 
 #[tokio::test]

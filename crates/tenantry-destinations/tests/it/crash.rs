@@ -87,8 +87,12 @@ async fn child() {
 async fn rows_are_what_the_checkpoint_says_whenever_the_process_is_killed() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("warehouse.duckdb");
-    let mut publishes = Vec::new();
-    for kill in 0..KILLS {
+    let mut publishes: Vec<i64> = Vec::new();
+    // Where the machine has other work the children get less far in their time: then there are more of them.
+    for kill in 0..10 * KILLS {
+        if kill >= KILLS && publishes.last().is_some_and(|last| *last > 20) {
+            break;
+        }
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["crash::child", "--exact", "--ignored", "--nocapture"])
             .env(FILE_VARIABLE, &path)
