@@ -2,6 +2,7 @@
 //!
 //! SIGKILL shows what a crash of the process does, not what a loss of power does.
 
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -16,6 +17,8 @@ use tenantry_replication::destination::{Batch, Commit, Destination, Scope, stage
 use tenantry_replication::state::Checkpoint;
 
 const KILLS: u64 = 20;
+/// What a child says after each publish.
+const PUBLISHED: &str = "published";
 const ROWS_PER_PUBLISH: i64 = 200;
 /// Long enough for the log to be written into the file every few publishes.
 const NAME_BYTES: usize = 2_000;
@@ -80,6 +83,7 @@ async fn child() {
             expected: None,
         };
         destination.publish(commit).await.unwrap();
+        println!("{PUBLISHED}");
     }
 }
 
@@ -88,20 +92,19 @@ async fn rows_are_what_the_checkpoint_says_whenever_the_process_is_killed() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("warehouse.duckdb");
     let mut publishes: Vec<i64> = Vec::new();
-    // Where the machine has other work the children get less far in their time: then there are more of them.
-    for kill in 0..10 * KILLS {
-        if kill >= KILLS && publishes.last().is_some_and(|last| *last > 20) {
-            break;
-        }
+    for kill in 0..KILLS {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["crash::child", "--exact", "--ignored", "--nocapture"])
             .env(FILE_VARIABLE, &path)
-            .stdout(Stdio::null())
+            .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        // From before the file is there to well into publishing.
-        std::thread::sleep(Duration::from_millis(20 + kill * 47 % 640));
+        // From before the file is there to well into publishing, however slow the machine.
+        let said = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut told = said.map(Result::unwrap).filter(|line| line.ends_with(PUBLISHED));
+        told.by_ref().take(usize::try_from(kill % 4).unwrap()).for_each(drop);
+        std::thread::sleep(Duration::from_millis(20 + kill * 47 % 300));
         child.kill().unwrap();
         assert!(!child.wait().unwrap().success(), "the child ended by itself");
 
