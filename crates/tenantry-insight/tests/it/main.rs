@@ -1,0 +1,7 @@
+//! The texts of this crate on the catalog's own tables, in DuckDB.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod database;
+mod prepared;
+mod questions;
