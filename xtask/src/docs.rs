@@ -1,4 +1,5 @@
-//! Documents generated from the catalog: one page for each table in both languages, their indexes, and the diagram.
+//! Documents generated from the catalog and the questions over it: one page for each table in both languages, their indexes, the diagram, and
+//! what can be asked and looked for.
 //!
 //! Knows where they go, not what they say.
 
@@ -6,6 +7,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
+use tenantry_insight::{detections_page, questions_page};
 use tenantry_replication::catalog::CATALOG;
 use tenantry_replication::catalog::schema::{Language, index_page, mermaid, table_page};
 
@@ -51,6 +53,10 @@ fn documents() -> BTreeMap<String, String> {
     let mut documents = BTreeMap::from([
         ("docs/schema.mmd".to_owned(), mermaid(&CATALOG, Language::English)),
         ("docs/schema.ja.mmd".to_owned(), mermaid(&CATALOG, Language::Japanese)),
+        ("docs/insight.md".to_owned(), questions_page(Language::English)),
+        ("docs/insight.ja.md".to_owned(), questions_page(Language::Japanese)),
+        ("docs/detections.md".to_owned(), detections_page(Language::English)),
+        ("docs/detections.ja.md".to_owned(), detections_page(Language::Japanese)),
     ]);
     for (folder, language) in
         [(TABLES.to_owned(), Language::English), (format!("{TABLES}/ja"), Language::Japanese)]

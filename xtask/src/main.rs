@@ -11,7 +11,7 @@ use std::process::ExitCode;
 
 const USAGE: &str = "usage: cargo xtask COMMAND
 
-  docs           write docs/tables/ and docs/schema*.mmd from the catalog
+  docs           write docs/tables/, docs/schema*.mmd, docs/insight*.md and docs/detections*.md
   docs --check   fail when they are stale
   tidy           check what the compiler cannot: see xtask/src/tidy.rs
   scenario       what runs cost in requests, at full size and at each plan's pace; takes minutes

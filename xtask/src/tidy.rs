@@ -89,7 +89,8 @@ fn length(file: &File, findings: &mut Findings) {
 
 /// Tables and the columns that every table has are named in the catalog and in questions alone; tests may name what they look at.
 fn table_names(file: &File, findings: &mut Findings) {
-    let exempt = [CATALOG_FOLDER, INSIGHT, SIMULATOR, ORACLE].iter().any(|folder| file.path.starts_with(folder));
+    let exempt =
+        [CATALOG_FOLDER, INSIGHT, SIMULATOR, ORACLE].iter().any(|folder| file.path.starts_with(folder));
     let test = file.path.contains("/tests/") || file.path.ends_with("/tests.rs");
     if exempt || test || !file.path.starts_with("crates/") || !file.path.contains("/src/") {
         return;

@@ -75,7 +75,7 @@ impl Detection {
         render(self.text, &[], &values)
     }
 
-    /// The column that tells when; `None` for what is found in the state of things.
+    /// The column that tells when. A detection has one: what is so without a time is a hygiene check.
     pub fn time(&self) -> Option<&'static str> {
         let tells = |column: &&Column| matches!(column.role, Role::Instant | Role::Time(_));
         self.columns.iter().find(tells).map(|column| column.name)

@@ -4,7 +4,7 @@
 //! events, `{insight_…}` an aggregate. `{client: and x = ?}` is its words with the value for `?` where the filter has one, and nothing
 //! otherwise; likewise `connection`, `label`, `also` and
 //! `value`. `{no client: …}` is its words where the filter has none.
-//! `{person}` is who made an API request, and `{channel}` by what.
+//! `{person}` is who made an API request, `{channel}` by what, `{own_machine}` whether a callback `b` leads to the user's machine.
 
 use crate::aggregate::{AGGREGATES, Aggregate};
 use crate::events;
@@ -25,6 +25,9 @@ const PERSON: &str = "case when left(request_auth_user, 1) = chr(123) then coale
 /// The dashboard, or what else the request came by.
 const CHANNEL: &str =
     "case when request_channel like 'https://%' then 'dashboard' else coalesce(request_channel, '') end";
+/// Whether a callback leads to the machine of the user; a host that only begins like that is another one.
+const OWN_MACHINE: &str = "(split_part(split_part(split_part(b.callback, '://', 2), '/', 1), ':', 1) in ('localhost', '127.0.0.1') \
+                           or b.callback like '%://[::1]%')";
 
 /// Everything that a text can ask for.
 pub(crate) struct Values<'a> {
@@ -86,6 +89,7 @@ impl Values<'_> {
             "limit" => Some(self.limit.to_string()),
             "person" => Some(PERSON.to_owned()),
             "channel" => Some(CHANNEL.to_owned()),
+            "own_machine" => Some(OWN_MACHINE.to_owned()),
             _ => {
                 let aggregate = AGGREGATES.iter().find(|aggregate| aggregate.name == place)?;
                 Some(match self.source {

@@ -3,10 +3,9 @@
 //! What has a route of the Management API is changed through that route, by the same handlers that requests reach,
 //! so log events and cascades are Auth0's; logins, which have none, come from `traffic`.
 
-use crate::api::{Caller, dispatch, routes};
-use crate::http::{Request, encode};
+use crate::administrator::call;
+use crate::http::encode;
 use crate::random::Random;
-use crate::scopes;
 use crate::seed::people;
 use crate::tenant::Tenant;
 use crate::traffic;
@@ -121,19 +120,8 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// One call of the Management API as an administrator's script makes it; `None` where it was refused.
     fn call(&mut self, method: &str, path: &str, body: &Value) -> Option<Value> {
-        let mut request = Request::new(method, &format!("/api/v2{path}"));
-        if !body.is_null() {
-            request = request.json(body);
-        }
-        let request = request.header("user-agent", "churn/1.0");
-        let caller =
-            Caller { client_id: crate::CLIENT_ID.into(), scopes: scopes::all().into_iter().collect() };
-        self.now += 3_000;
-        let found = routes::find(method, request.path.trim_start_matches("/api/v2"))?;
-        let response = dispatch::perform(self.tenant, &request, &found, caller, self.now);
-        (response.status < 300).then(|| response.json())
+        call(self.tenant, &mut self.now, method, path, body)
     }
 
     fn note(&mut self, what: &str, id: impl Into<Value>) {

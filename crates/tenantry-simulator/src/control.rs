@@ -7,6 +7,7 @@ use crate::api::dispatch::render;
 use crate::api::{ApiError, Outcome, ok};
 use crate::churn::{self, Churn};
 use crate::http::{Request, Response};
+use crate::scenes::{self, Scene};
 use crate::simulation::{Counters, Simulation, counted};
 use crate::tenant::Tenant;
 use crate::time::SECOND;
@@ -37,6 +38,15 @@ pub(crate) fn answer(simulation: &mut Simulation, request: &Request, now: i64) -
         }
         ("POST", "/import") => {
             body(request).and_then(|n: Number| ok(simulation.import(n.count, n.seed, now)))
+        }
+        ("POST", path) if path.starts_with("/scenes/") => {
+            let wanted = path.trim_start_matches("/scenes/");
+            match Scene::ALL.into_iter().find(|scene| scene.name() == wanted) {
+                Some(scene) => body(request).and_then(|order: Order| {
+                    ok(simulation.scene(scene, order.size.unwrap_or(SCENE_SIZE), order.seed, now))
+                }),
+                None => Err(ApiError::not_found("no such scene", None)),
+            }
         }
         ("POST", "/scopes") => body(request).and_then(|s: Scopes| {
             simulation.tenant.config.scopes = s.scopes;
@@ -80,6 +90,18 @@ struct Number {
     #[serde(default)]
     seed: u64,
 }
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Order {
+    /// Users tried or deleted.
+    size: Option<u32>,
+    #[serde(default)]
+    seed: u64,
+}
+
+/// How many users a scene is about where nobody says.
+const SCENE_SIZE: u32 = 40;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -253,6 +275,12 @@ impl Simulation {
     pub fn import(&mut self, count: u32, seed: u64, now: i64) -> Value {
         let now = self.tick(now - self.offset);
         traffic::import(&mut self.tenant, count, seed, now)
+    }
+
+    /// Plays a scene about so many users, at the tenant's time `now`; says what was done.
+    pub fn scene(&mut self, scene: Scene, size: u32, seed: u64, now: i64) -> Value {
+        let now = self.tick(now - self.offset);
+        scenes::play(&mut self.tenant, scene, size, seed, now)
     }
 
     /// Requests since creation or the last reset, as `GET /__sim/stats` gives them.

@@ -8,10 +8,11 @@
 //! The tour: `config` says what a tenant is made of, `seed` generates it, `tenant` holds it, `api` answers the
 //! Management API, `token` the token endpoint, `feed` and `told` the Events feed, `exports` the download of export files, `control` the `/__sim`
 //! routes that tests drive the tenant with, `churn` changes it
-//! at random, `traffic` lets people log in.
+//! at random, `traffic` lets people log in, `scenes` makes an attack or a mistake happen.
 //!
 //! It is no identity provider: nobody can log in, and tokens prove nothing to anyone else.
 
+mod administrator;
 mod api;
 mod audit;
 mod churn;
@@ -29,6 +30,7 @@ mod names;
 mod paging;
 mod profile;
 mod random;
+mod scenes;
 mod scopes;
 mod search;
 mod seed;
@@ -45,6 +47,7 @@ mod users;
 pub use churn::Churn;
 pub use config::{Config, Plan};
 pub use http::{Request, Response};
+pub use scenes::Scene;
 pub use simulation::Simulation;
 
 /// Client id of the machine-to-machine application that may read (and write) everything.

@@ -8,7 +8,8 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use tenantry_replication::catalog::schema::Language;
 
 use crate::commands::{
-    check, config, demo, plan, reference, resync, run, schema, simulate, sql, status, sync, tables, verify,
+    check, config, demo, detect, plan, reference, resync, run, schema, simulate, sql, status, sync, tables,
+    verify,
 };
 use crate::config::settings;
 use crate::error::Exit;
@@ -40,6 +41,7 @@ pub(crate) enum Command {
     Plan(plan::PlanArgs),
     Check(check::CheckArgs),
     Status(status::StatusArgs),
+    Detect(detect::DetectArgs),
     Tables(tables::TablesArgs),
     Schema(schema::SchemaArgs),
     Sql(sql::SqlArgs),
@@ -60,6 +62,7 @@ impl Command {
             Self::Plan(args) => args.json,
             Self::Check(args) => args.json,
             Self::Status(args) => args.json,
+            Self::Detect(args) => args.json,
             Self::Tables(args) => args.json,
             Self::Config(args) => args.wants_json(),
             Self::Sql(args) => args.format == sql::Format::Json,

@@ -8,6 +8,7 @@ mod commands;
 mod config;
 pub mod decoders;
 mod error;
+mod findings;
 mod forecast;
 mod lease;
 mod replicate;

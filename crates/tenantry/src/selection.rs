@@ -169,7 +169,7 @@ fn nothing_fits(catalog: &'static Catalog, word: &str, selector: Selector<'_>) -
 }
 
 /// Whether `text` fits `pattern`, in which `*` stands for anything and `?` for one character.
-fn glob(pattern: &str, text: &str) -> bool {
+pub(crate) fn glob(pattern: &str, text: &str) -> bool {
     let (pattern, text): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
     let (mut at_pattern, mut at_text) = (0, 0);
     // Where the last `*` stood, and how much of the text it has taken so far.

@@ -50,8 +50,7 @@ limit {limit}"#,
         text: r#"select c.id as client_id, c.name, b.callback as setting
 from auth0.client_callback as b
 join auth0.client as c on c.id = b.client_id and not c._fivetran_deleted and not coalesce(c."global", false)
-where not b._fivetran_deleted and b.callback like 'http://%'
-  and b.callback not like 'http://localhost%' and b.callback not like 'http://127.0.0.1%' and b.callback not like 'http://[::1]%'
+where not b._fivetran_deleted and b.callback like 'http://%' and not {own_machine}
 order by 2, 1, 3
 limit {limit}"#,
         ..APPLICATIONS
@@ -87,7 +86,7 @@ limit {limit}"#,
         text: r#"select c.id as client_id, c.name, b.callback as setting
 from auth0.client_callback as b
 join auth0.client as c on c.id = b.client_id and not c._fivetran_deleted and not coalesce(c."global", false)
-where not b._fivetran_deleted and (b.callback like '%://localhost%' or b.callback like '%://127.0.0.1%' or b.callback like '%://[::1]%')
+where not b._fivetran_deleted and {own_machine}
 order by 2, 1, 3
 limit {limit}"#,
         ..APPLICATIONS

@@ -246,29 +246,6 @@ limit {limit}"#,
         ..BASE
     },
     Detection {
-        id: "log-stream-stopped",
-        title: text("A log stream does not run", "停止しているログストリーム"),
-        about: text(
-            "A log stream was paused or suspended: whoever watches the events there sees nothing. Auth0 suspends a stream whose target does not answer.",
-            "ログストリームが一時停止または停止している。送信先で監視していても何も届かない。送信先が応答しない場合はAuth0が停止する。",
-        ),
-        severity: Severity::Medium,
-        fix: text("Repair the target and start the stream again.", "送信先を修復し、ストリームを再開する。"),
-        tables: &["log_stream"],
-        columns: &[
-            crate::column::stream(),
-            note("name", "name", "名称"),
-            note("type", "target", "送信先"),
-            note("status", "status", "状態"),
-        ],
-        text: "select id as log_stream_id, name, type, status
-from auth0.log_stream
-where not _fivetran_deleted and status <> 'active'
-order by name, 1
-limit {limit}",
-        ..BASE
-    },
-    Detection {
         id: "failing-action",
         title: text("Actions fail", "アクションの実行失敗"),
         about: text(

@@ -131,7 +131,7 @@ limit {limit}",
          exists (select 1 from auth0.client_grant_type as g where g.client_id = c.id and not g._fivetran_deleted
                  and g.grant_type in ('implicit', 'password', 'http://auth0.com/oauth/grant-type/password-realm')) as risky_grants,
          exists (select 1 from auth0.client_callback as b where b.client_id = c.id and not b._fivetran_deleted
-                 and ((b.callback like 'http://%' and b.callback not like 'http://localhost%' and b.callback not like 'http://127.0.0.1%')
+                 and ((b.callback like 'http://%' and not {own_machine})
                       or b.callback like '%*%')) as risky_callbacks,
          coalesce(c.cross_origin_authentication, c.cross_origin_auth, false) as cross_origin,
          c.refresh_token_rotation_type = 'non-rotating' and coalesce(c.refresh_token_infinite_token_lifetime, false)

@@ -64,6 +64,17 @@ impl Database {
         }
     }
 
+    /// How many rows a query gives once `fill` has filled the tables; leaves them as they were.
+    #[track_caller]
+    pub(crate) fn count_with(&mut self, fill: impl FnOnce(&mut Self), sql: &str) -> usize {
+        self.run("begin");
+        fill(self);
+        let rows = self.ask(sql).rows.len();
+        self.run("rollback");
+        self.events = 0;
+        rows
+    }
+
     #[track_caller]
     pub(crate) fn run(&mut self, sql: &str) {
         let mut statement = self.connection.new_statement().unwrap();
@@ -96,10 +107,17 @@ impl Database {
         Answer { columns, rows }
     }
 
-    /// Adds a row; columns that are not named are NULL.
+    /// Adds a row; columns that are not named are NULL, and of one that is named twice the last value counts.
     #[track_caller]
     pub(crate) fn add(&mut self, table: &str, cells: &[(&str, &str)]) {
         let (mut names, mut values) = (String::new(), String::new());
+        let last = |at: usize, name: &str| cells[at + 1..].iter().all(|(other, _)| *other != name);
+        let cells: Vec<(&str, &str)> = cells
+            .iter()
+            .enumerate()
+            .filter(|(at, (name, _))| last(*at, name))
+            .map(|(_, cell)| *cell)
+            .collect();
         let deleted = [("_fivetran_deleted", "false")];
         let given = cells.iter().any(|(name, _)| *name == "_fivetran_deleted");
         for (name, value) in cells.iter().chain(deleted.iter().filter(|_| !given)) {

@@ -189,3 +189,166 @@ fn failures_by_address_are_those_counted_by_hand_and_so_are_the_rows_behind_them
         assert_eq!(database.ask(&rows).rows.len(), chosen.iter().filter(|e| e.ip == 3).count());
     }
 }
+
+/// Counts by hand, by question and value column: which events each column of numbers counts.
+type Counted = (&'static str, &'static str, fn(&Event) -> bool);
+
+const SUMS: &[Counted] = &[
+    ("logins-by-day", "logins", is_login),
+    ("logins-by-hour", "failures", is_failure),
+    ("logins-by-hour-of-day", "logins", is_login),
+    ("logins-by-client", "logins", is_login),
+    ("logins-by-client", "failures", is_failure),
+    ("logins-by-connection", "failures", is_failure),
+    ("logins-by-host", "logins", is_login),
+    ("signups-by-day", "signups", |e| e.kind == "ss"),
+    ("failures-by-reason", "failures", is_failure),
+    ("failures-by-type", "wrong_password", |e| e.kind == "fp"),
+    ("failures-by-type", "unknown_user", |e| e.kind == "fu"),
+    ("failures-by-type", "other", |e| is_failure(e) && e.kind != "fp" && e.kind != "fu"),
+    ("failures-by-ip", "failures", is_failure),
+    ("failures-by-client", "failures", is_failure),
+    ("stuffing-signal", "signs", |e| ["f", "fp", "fu", "limit_wc"].contains(&e.kind)),
+    ("protection-by-day", "brute_force", |e| e.kind == "limit_wc"),
+    ("tokens-by-client", "tokens", |e| e.kind == "seacft"),
+];
+
+#[test]
+fn sums_are_those_counted_by_hand_and_as_many_rows_stand_behind_them() {
+    let events = events(1_200);
+    let mut database = filled(&events);
+    for (filter, client, connection, (from, to)) in filters() {
+        for (id, column, counts) in SUMS {
+            let chosen = events
+                .iter()
+                .filter(|e| counts(e) && (from..to).contains(&e.day) && passes(e, client, connection));
+            let expected = chosen.count();
+            let answer = ask(&mut database, id, &filter);
+            let sum: usize = answer.of(&[column]).iter().map(|cell| cell.parse::<usize>().unwrap()).sum();
+            assert_eq!(sum, expected, "{id}: {column}, {filter:?}");
+            let pick = Pick { value: Some((*column).to_owned()), ..Pick::default() };
+            let rows = question(id).unwrap().rows_sql(&filter, &pick, 10_000).unwrap();
+            // Where one column alone is a number, it needs no picking, and the rows are all of them.
+            assert_eq!(database.ask(&rows).rows.len(), expected, "{id}: rows behind {column}, {filter:?}");
+        }
+    }
+}
+
+#[test]
+fn what_is_picked_in_a_chart_narrows_the_rows_to_what_it_counts() {
+    let events = events(1_200);
+    let mut database = filled(&events);
+    let filter = Filter::last_days(45, START + 45 * DAY);
+    let answer = ask(&mut database, "failures-by-reason", &filter);
+    assert!(answer.rows.len() >= 3);
+    for row in answer.rows.clone() {
+        let pick = Pick { label: Some(row[0].clone()), also: Some(row[1].clone()), ..Pick::default() };
+        let rows = question("failures-by-reason").unwrap().rows_sql(&filter, &pick, 10_000).unwrap();
+        assert_eq!(database.ask(&rows).rows.len(), row[2].parse::<usize>().unwrap(), "{row:?}");
+    }
+    for number in 0..45 {
+        let span = (START + number * DAY, START + (number + 1) * DAY);
+        let pick = Pick { value: Some("logins".into()), span: Some(span), ..Pick::default() };
+        let rows = question("logins-by-day").unwrap().rows_sql(&filter, &pick, 10_000).unwrap();
+        let expected = events.iter().filter(|e| is_login(e) && e.day == number).count();
+        assert_eq!(database.ask(&rows).rows.len(), expected, "day {number}");
+    }
+}
+
+fn user(database: &mut Database, number: usize, cells: &[(&str, &str)]) {
+    let id = format!("auth0|{number}");
+    let mut row = vec![("id", id.as_str()), ("created_at", "2026-11-02 08:00:00")];
+    row.extend_from_slice(cells);
+    database.add("users", &row);
+}
+
+#[test]
+fn the_funnel_narrows_from_step_to_step_and_so_do_its_rows() {
+    let mut database = Database::new();
+    user(&mut database, 1, &[]);
+    user(&mut database, 2, &[("email_verified", "true")]);
+    user(&mut database, 3, &[("email_verified", "true"), ("logins_count", "1")]);
+    user(&mut database, 4, &[("email_verified", "true"), ("logins_count", "7")]);
+    user(&mut database, 5, &[("logins_count", "7")]);
+    user(&mut database, 6, &[("created_at", "2025-01-01"), ("email_verified", "true")]);
+    user(&mut database, 7, &[("_fivetran_deleted", "true")]);
+    let filter = Filter::last_days(30, START + 10 * DAY);
+    database.aggregate();
+    let answer = ask(&mut database, "signup-funnel", &filter);
+    let steps = answer.of(&["step", "users"]);
+    assert_eq!(steps, ["1-created 5", "2-verified 3", "3-logged-in 2", "4-came-back 1"]);
+    for (row, expected) in answer.rows.iter().zip([5, 3, 2, 1]) {
+        let pick = Pick { label: Some(row[0].clone()), ..Pick::default() };
+        let rows = question("signup-funnel").unwrap().rows_sql(&filter, &pick, 100).unwrap();
+        assert_eq!(database.ask(&rows).rows.len(), expected, "{row:?}");
+    }
+}
+
+#[test]
+fn last_logins_fall_into_the_bucket_that_they_belong_to() {
+    let mut database = Database::new();
+    let now = START + 30 * DAY;
+    for (number, days) in [1, 29, 31, 89, 100, 200, 400, 4_000].into_iter().enumerate() {
+        let at = jiff::Timestamp::from_microsecond(now - days * DAY).unwrap();
+        let at = at.strftime("%Y-%m-%d %H:%M:%S").to_string();
+        user(&mut database, number, &[("last_login", &at), ("created_at", "2010-01-01")]);
+    }
+    user(&mut database, 100, &[]);
+    database.aggregate();
+    let answer = ask(&mut database, "last-logins", &Filter::last_days(1, now));
+    assert_eq!(
+        answer.of(&["since_login", "users"]),
+        ["1-month 2", "2-quarter 2", "3-half-year 1", "4-year 1", "5-longer 2", "6-never 1"]
+    );
+    let dormant = ask(&mut database, "dormant-users", &Filter::last_days(1, now));
+    assert_eq!(dormant.of(&["user_id"]), ["auth0|7", "auth0|6"]);
+}
+
+#[test]
+fn unused_applications_and_grants_are_those_without_a_token() {
+    let mut database = Database::new();
+    for id in ["used", "long-ago", "never"] {
+        database.add("client", &[("id", id), ("name", id)]);
+        database
+            .add("client_grant", &[("id", id), ("client_id", id), ("audience", "https://api.example.com/")]);
+    }
+    database.add("client", &[("id", "all"), ("name", "All Applications"), ("global", "true")]);
+    let audience = [("client_id", "used"), ("audience", "https://api.example.com/")];
+    database.event("seccft", "2026-11-20 08:00:00", &audience);
+    database.event("s", "2026-07-01 08:00:00", &[("client_id", "long-ago")]);
+    database.aggregate();
+    let filter = Filter::last_days(30, START + 30 * DAY);
+    assert_eq!(ask(&mut database, "unused-clients", &filter).of(&["client_id"]), ["never", "long-ago"]);
+    assert_eq!(ask(&mut database, "unused-grants", &filter).of(&["client_id"]), ["long-ago", "never"]);
+}
+
+#[test]
+fn who_changed_what_is_read_from_the_json_that_the_log_holds() {
+    let mut database = Database::new();
+    let by = |user: &'static str, path: &'static str| {
+        [
+            ("request_auth_user", user),
+            ("client_id", "script"),
+            ("request_method", "delete"),
+            ("request_path", path),
+        ]
+    };
+    database.event(
+        "sapi",
+        "2026-11-02 08:00:00",
+        &by(r#"{"name":"A","email":"a@example.com"}"#, "/api/v2/x"),
+    );
+    database.event("sapi", "2026-11-02 08:01:00", &by(r#"{"name":"Only a name"}"#, "/api/v2/y"));
+    database.event("sapi", "2026-11-02 08:02:00", &by("{}", "/api/v2/z"));
+    database.event("sapi", "2026-11-02 08:03:00", &by("not {json", "/api/v2/z"));
+    database.aggregate();
+    let filter = Filter::last_days(30, START + 10 * DAY);
+    let answer = ask(&mut database, "changes-by-person", &filter);
+    assert_eq!(
+        answer.of(&["person", "deletions"]),
+        ["Only a name 1", "a@example.com 1", "not {json 1", "script 1"]
+    );
+    let pick = Pick { label: Some("script".into()), ..Pick::default() };
+    let rows = question("changes-by-person").unwrap().rows_sql(&filter, &pick, 10).unwrap();
+    assert_eq!(database.ask(&rows).of(&["request_path"]), ["/api/v2/z"]);
+}

@@ -8,6 +8,7 @@ mod generated;
 mod limits;
 mod logs;
 mod paging;
+mod scenes;
 mod scopes;
 mod search;
 mod server;

@@ -3,6 +3,7 @@
 pub(crate) mod check;
 pub(crate) mod config;
 pub(crate) mod demo;
+pub(crate) mod detect;
 mod follow;
 pub(crate) mod plan;
 pub(crate) mod reference;
@@ -35,6 +36,7 @@ pub(crate) fn run(command: &Command) -> CommandResult {
         Command::Verify(args) => wait(verify::run(args)),
         Command::Plan(args) => wait(plan::run(args)),
         Command::Check(args) => wait(check::run(args)),
+        Command::Detect(args) => wait(detect::run(args)),
         Command::Status(args) => wait(status::run(args)),
         Command::Tables(args) => tables::run(args),
         Command::Schema(args) => schema::run(args),

@@ -122,9 +122,16 @@ impl Tenant {
     }
 
     pub(crate) fn of(config: Config) -> Self {
+        Self::after(config, |_| {})
+    }
+
+    /// The same, in which something has happened.
+    pub(crate) fn after(config: Config, happens: impl FnOnce(&mut Simulation)) -> Self {
+        let mut simulation = Simulation::new(config);
+        happens(&mut simulation);
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let server = runtime.block_on(server::start(Simulation::new(config), 0)).unwrap();
+        let server = runtime.block_on(server::start(simulation, 0)).unwrap();
         Self { server, _runtime: runtime }
     }
 

@@ -3,6 +3,7 @@
 
 mod configuration;
 mod demo;
+mod detect;
 mod harness;
 mod help;
 mod questions;
