@@ -89,6 +89,14 @@ pub(crate) struct DestinationArgs {
     pub(crate) destination: Option<String>,
 }
 
+/// Which tenants are meant.
+#[derive(Debug, Default, Args)]
+pub(crate) struct TenantArgs {
+    /// The tenant, of those that the project file lists as [tenants.NAME]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) tenant: Option<String>,
+}
+
 /// Which tables are meant.
 #[derive(Debug, Default, Args)]
 pub(crate) struct SelectionArgs {

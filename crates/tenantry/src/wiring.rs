@@ -157,6 +157,7 @@ pub(crate) async fn destination(
 fn options(config: &Config, url: &str, access: Access) -> Result<Options, CommandError> {
     Ok(Options {
         access,
+        schema: config.schema()?,
         language: comments(config)?,
         memory_limit: config.text(&settings::MEMORY_LIMIT)?,
         surroundings: config.surroundings(url)?,

@@ -13,7 +13,7 @@ use tenantry_replication::clock::Clock as _;
 use tenantry_replication::source;
 use tenantry_replication::source::auth0::EVENTS_SCOPE;
 
-use crate::cli::DestinationArgs;
+use crate::cli::{DestinationArgs, TenantArgs};
 use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::error::{CommandError, CommandResult, Exit};
@@ -30,6 +30,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Says of each whether it is fine or what to do. Reads no records and writes no rows; makes an empty destination where there is none.
 #[derive(Debug, Args)]
 pub(crate) struct CheckArgs {
+    #[command(flatten)]
+    tenant: TenantArgs,
     #[command(flatten)]
     destination: DestinationArgs,
     /// Print one JSON object instead of lines
@@ -84,21 +86,24 @@ impl Finding {
 }
 
 pub(crate) async fn run(args: &CheckArgs) -> CommandResult {
-    let config = Config::load()?;
+    super::for_each_tenant(&args.tenant, args.json, async |config| check(args, config).await).await
+}
+
+async fn check(args: &CheckArgs, config: &Config) -> CommandResult {
     let mut findings = Vec::new();
     if let Some(path) = config.path() {
         findings.push(Finding::new(Verdict::Fine, "configuration", format!("{} read", path.display())));
     }
     let clock = Arc::new(SystemClock::new());
-    match wiring::tenant(&config, Arc::clone(&clock) as _) {
+    match wiring::tenant(config, Arc::clone(&clock) as _) {
         Ok(tenant) => check_tenant(&tenant, &clock, &mut findings).await,
         Err(error) => findings.push(Finding::error("token", &error)),
     }
     let url = config.destination(args.destination.destination.as_deref())?;
-    findings.push(check_destination(&config, &url).await);
+    findings.push(check_destination(config, &url).await);
     let exit = worst(&findings);
     if args.json {
-        terminal::print_json(&to_json(&findings, exit))?;
+        terminal::print_json(&config.labelled(to_json(&findings, exit)))?;
     } else {
         terminal::print(&to_text(&findings))?;
     }

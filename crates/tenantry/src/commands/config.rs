@@ -3,6 +3,7 @@
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
+use crate::cli::TenantArgs;
 use crate::config::settings::{SETTINGS, Setting};
 use crate::config::{Config, Origin};
 use crate::error::{CommandError, CommandResult, Exit};
@@ -28,6 +29,8 @@ enum ConfigCommand {
 /// ***. Asks neither the tenant nor the destination.
 #[derive(Debug, Args)]
 struct ShowArgs {
+    #[command(flatten)]
+    tenant: TenantArgs,
     /// Also show where each value comes from
     #[arg(long)]
     origin: bool,
@@ -49,13 +52,13 @@ type Shown = (&'static Setting, Option<(String, Origin)>);
 
 pub(crate) fn run(args: &ConfigArgs) -> CommandResult {
     let ConfigCommand::Show(args) = &args.command;
-    let config = Config::load()?;
+    let config = Config::load()?.tenant(args.tenant.tenant.as_deref())?;
     let shown: Vec<Shown> = SETTINGS
         .iter()
         .map(|setting| Ok((*setting, config.shown(setting)?)))
         .collect::<Result<_, CommandError>>()?;
     if args.json {
-        terminal::print_json(&to_json(&shown))?;
+        terminal::print_json(&config.labelled(to_json(&shown)))?;
     } else {
         terminal::print(&to_text(&shown, args.origin))?;
     }

@@ -20,8 +20,10 @@ pub(crate) mod verify;
 use std::future::Future;
 use std::time::Duration;
 
-use crate::cli::Command;
-use crate::error::{CommandError, CommandResult};
+use crate::cli::{Command, TenantArgs};
+use crate::config::Config;
+use crate::error::{CommandError, CommandResult, Exit};
+use crate::terminal;
 
 /// How long work that nobody waits for any more may go on before the process ends.
 const SHUTDOWN: Duration = Duration::from_millis(500);
@@ -45,6 +47,38 @@ pub(crate) fn run(command: &Command) -> CommandResult {
         Command::Simulate(args) => wait(simulate::run(args)),
         Command::Reference(args) => reference::run(args),
     }
+}
+
+/// Does the same for each tenant that is meant, one after the other: one that fails keeps no other from its turn. Ends as the first one that
+/// was not done.
+async fn for_each_tenant(
+    args: &TenantArgs,
+    json: bool,
+    work: impl AsyncFn(&Config) -> CommandResult,
+) -> CommandResult {
+    let tenants = Config::load()?.tenants(args.tenant.as_deref())?;
+    if let [only] = tenants.as_slice() {
+        return work(only).await;
+    }
+    let mut ended = Exit::Done;
+    for config in &tenants {
+        terminal::message(&format!("tenant {}:", config.tenant_name().unwrap_or_default()));
+        let exit = match work(config).await {
+            Ok(exit) => exit,
+            Err(error) if error.is_broken_pipe() || error.exit() == Exit::Interrupted => return Err(error),
+            Err(error) => {
+                if json {
+                    terminal::print_json(&config.labelled(error.to_json()))?;
+                }
+                terminal::show_error(&error);
+                error.exit()
+            }
+        };
+        if ended == Exit::Done {
+            ended = exit;
+        }
+    }
+    Ok(ended)
 }
 
 /// Runs a command that waits for others. Only such commands pay for a runtime.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use crate::cli::{DestinationArgs, SelectionArgs};
+use crate::cli::{DestinationArgs, SelectionArgs, TenantArgs};
 use crate::clock::SystemClock;
 use crate::commands::sync;
 use crate::config::Config;
@@ -25,6 +25,8 @@ pub(crate) struct PlanArgs {
     #[command(flatten)]
     destination: DestinationArgs,
     #[command(flatten)]
+    tenant: TenantArgs,
+    #[command(flatten)]
     selection: SelectionArgs,
     /// As if no run had been before
     #[arg(long)]
@@ -35,18 +37,21 @@ pub(crate) struct PlanArgs {
 }
 
 pub(crate) async fn run(args: &PlanArgs) -> CommandResult {
-    let config = Config::load()?;
+    super::for_each_tenant(&args.tenant, args.json, async |config| plan(args, config).await).await
+}
+
+async fn plan(args: &PlanArgs, config: &Config) -> CommandResult {
     let clock = Arc::new(SystemClock::new());
     let allowance = config.allowance(None, None)?;
-    let tenant = wiring::tenant(&config, Arc::clone(&clock) as _)?;
-    let options = sync::options(&config, &tenant, &args.selection, args.full)?;
+    let tenant = wiring::tenant(config, Arc::clone(&clock) as _)?;
+    let options = sync::options(config, &tenant, &args.selection, args.full)?;
     let url = config.destination(args.destination.destination.as_deref())?;
-    let destination = wiring::existing_or_empty(&config, &url).await?;
+    let destination = wiring::existing_or_empty(config, &url).await?;
     tenant.connect().await?;
     let ends = Ends { source: Arc::clone(&tenant.source), destination, clock, watched: false };
     let forecast = reckon(&ends, &options).await?;
     if args.json {
-        terminal::print_json(&forecast::to_json(&forecast))?;
+        terminal::print_json(&config.labelled(forecast::to_json(&forecast)))?;
     } else {
         terminal::print(&forecast::to_text(&forecast))?;
     }

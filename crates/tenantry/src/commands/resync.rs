@@ -6,7 +6,7 @@ use clap::Args;
 use tenantry_replication::catalog::{CATALOG, Stream};
 use tenantry_replication::sync::Options;
 
-use crate::cli::{DestinationArgs, SelectionArgs};
+use crate::cli::{DestinationArgs, SelectionArgs, TenantArgs};
 use crate::clock::SystemClock;
 use crate::commands::sync;
 use crate::config::Config;
@@ -24,6 +24,8 @@ pub(crate) struct ResyncArgs {
     #[arg(value_name = "TABLE", required = true)]
     tables: Vec<String>,
     #[command(flatten)]
+    tenant: TenantArgs,
+    #[command(flatten)]
     destination: DestinationArgs,
     /// Print one JSON object instead of a table
     #[arg(long)]
@@ -31,7 +33,7 @@ pub(crate) struct ResyncArgs {
 }
 
 pub(crate) async fn run(args: &ResyncArgs) -> CommandResult {
-    let config = Config::load()?;
+    let config = Config::load()?.tenant(args.tenant.tenant.as_deref())?;
     let named = selection::tables(&CATALOG, &args.tables, &[])?;
     let is_meant = |stream: &&Stream| stream.tables.iter().any(|table| named.contains(table.name));
     let tables = CATALOG.streams.iter().filter(is_meant).flat_map(|stream| stream.tables);

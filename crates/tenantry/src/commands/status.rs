@@ -9,7 +9,7 @@ use tenantry_replication::clock::{Clock as _, MICROS_PER_SECOND, Micros};
 use tenantry_replication::destination::TableSummary;
 use tenantry_replication::source::auth0::read_until;
 
-use crate::cli::DestinationArgs;
+use crate::cli::{DestinationArgs, TenantArgs};
 use crate::clock::SystemClock;
 use crate::config::{Config, duration_flag};
 use crate::error::{CommandResult, Exit};
@@ -28,6 +28,8 @@ const LITTLE_LEFT: i64 = 4;
 #[derive(Debug, Args)]
 pub(crate) struct StatusArgs {
     #[command(flatten)]
+    tenant: TenantArgs,
+    #[command(flatten)]
     destination: DestinationArgs,
     /// How long the tenant keeps log events, such as 5d [default: what the configuration says]
     #[arg(long, value_name = "TIME", value_parser = duration_flag)]
@@ -38,9 +40,12 @@ pub(crate) struct StatusArgs {
 }
 
 pub(crate) async fn run(args: &StatusArgs) -> CommandResult {
-    let config = Config::load()?;
+    super::for_each_tenant(&args.tenant, args.json, async |config| status(args, config).await).await
+}
+
+async fn status(args: &StatusArgs, config: &Config) -> CommandResult {
     let url = config.destination(args.destination.destination.as_deref())?;
-    let destination = wiring::existing(&config, &url).await?;
+    let destination = wiring::existing(config, &url).await?;
     let summaries = destination.summarize(&CATALOG).await?;
     let log = Log {
         read_until: destination.state().await?.checkpoints.values().filter_map(read_until).max(),
@@ -48,7 +53,7 @@ pub(crate) async fn run(args: &StatusArgs) -> CommandResult {
         now: SystemClock::new().now(),
     };
     if args.json {
-        terminal::print_json(&to_json(&summaries, &log))?;
+        terminal::print_json(&config.labelled(to_json(&summaries, &log)))?;
     } else {
         terminal::print(&format!("{}\n{}\n", to_text(&summaries), log.to_text()))?;
     }

@@ -8,7 +8,7 @@ use tenantry_replication::catalog::CATALOG;
 use tenantry_replication::sync::{Options, Report};
 
 use super::follow::Following;
-use crate::cli::{DestinationArgs, SelectionArgs};
+use crate::cli::{DestinationArgs, SelectionArgs, TenantArgs};
 use crate::clock::SystemClock;
 use crate::config::{Config, minutes_above_zero, settings};
 use crate::error::{CommandError, CommandResult};
@@ -30,6 +30,8 @@ pub(crate) struct SyncArgs {
     #[command(flatten)]
     pub(crate) destination: DestinationArgs,
     #[command(flatten)]
+    tenant: TenantArgs,
+    #[command(flatten)]
     selection: SelectionArgs,
     /// Read everything again, as if no run had been before; nothing is dropped
     #[arg(long)]
@@ -49,21 +51,28 @@ pub(crate) struct SyncArgs {
 }
 
 pub(crate) async fn run(args: &SyncArgs) -> CommandResult {
-    let config = Config::load()?;
+    if args.follow {
+        let config = Config::load()?.tenant(args.tenant.tenant.as_deref())?;
+        return sync(args, &config).await;
+    }
+    super::for_each_tenant(&args.tenant, args.json, async |config| sync(args, config).await).await
+}
+
+async fn sync(args: &SyncArgs, config: &Config) -> CommandResult {
     let clock = Arc::new(SystemClock::new());
     let allowance = config.allowance(args.max_requests, args.max_minutes)?;
-    let tenant = wiring::tenant_within(&config, Arc::clone(&clock) as _, allowance)?;
-    let options = options(&config, &tenant, &args.selection, args.full)?;
+    let tenant = wiring::tenant_within(config, Arc::clone(&clock) as _, allowance)?;
+    let options = options(config, &tenant, &args.selection, args.full)?;
     if args.follow {
         let url = config.destination(args.destination.destination.as_deref())?;
         if tenant.client_id.is_none() {
             tenant.connect().await?;
         }
-        let (config, tenant, url, json) = (&config, &tenant, url.as_str(), args.json);
+        let (tenant, url, json) = (&tenant, url.as_str(), args.json);
         let keeper = Keeper::staying("sync --follow", Arc::clone(&clock) as _);
         return Following { config, url, tenant, clock, options, json, keeper }.run().await;
     }
-    bring_up_to_date(&config, &tenant, clock, &options, &args.destination, args.json).await
+    bring_up_to_date(config, &tenant, clock, &options, &args.destination, args.json).await
 }
 
 /// Runs the engine once, and shows what happened.
@@ -84,7 +93,7 @@ pub(super) async fn bring_up_to_date(
     let keeper = Keeper::once("sync", Arc::clone(&clock) as _);
     let ends = Ends { source: Arc::clone(&tenant.source), destination, clock, watched: true };
     let report = replicate(&ends, options, &keeper).await?;
-    show(&report, tenant, json).await?;
+    show(config, &report, tenant, json).await?;
     if report.was_stopped() {
         terminal::hint(if options.full {
             "run it again without --full: it goes on where this run stopped"
@@ -121,9 +130,9 @@ fn minutes(text: &str) -> Result<f64, &'static str> {
 }
 
 /// The report on stdout, what needs a look on stderr.
-async fn show(report: &Report, tenant: &Tenant, json: bool) -> Result<(), CommandError> {
+async fn show(config: &Config, report: &Report, tenant: &Tenant, json: bool) -> Result<(), CommandError> {
     if json {
-        terminal::print_json(&report::to_json(report))?;
+        terminal::print_json(&config.labelled(report::to_json(report)))?;
     } else {
         terminal::print(&report::to_text(report))?;
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use clap::Args;
 use tenantry_replication::sync::Depth;
 
-use crate::cli::{DestinationArgs, SelectionArgs};
+use crate::cli::{DestinationArgs, SelectionArgs, TenantArgs};
 use crate::clock::SystemClock;
 use crate::commands::sync;
 use crate::config::Config;
@@ -33,6 +33,8 @@ pub(crate) struct VerifyArgs {
     #[arg(long)]
     full: bool,
     #[command(flatten)]
+    tenant: TenantArgs,
+    #[command(flatten)]
     selection: SelectionArgs,
     #[command(flatten)]
     destination: DestinationArgs,
@@ -42,13 +44,16 @@ pub(crate) struct VerifyArgs {
 }
 
 pub(crate) async fn run(args: &VerifyArgs) -> CommandResult {
-    let config = Config::load()?;
+    super::for_each_tenant(&args.tenant, args.json, async |config| verify(args, config).await).await
+}
+
+async fn verify(args: &VerifyArgs, config: &Config) -> CommandResult {
     let clock = Arc::new(SystemClock::new());
-    let tenant = wiring::tenant(&config, Arc::clone(&clock) as _)?;
-    let options = sync::options(&config, &tenant, &args.selection, false)?;
+    let tenant = wiring::tenant(config, Arc::clone(&clock) as _)?;
+    let options = sync::options(config, &tenant, &args.selection, false)?;
     let url = config.destination(args.destination.destination.as_deref())?;
     // Opened for reading: nothing of it can be changed.
-    let destination = wiring::existing(&config, &url).await?;
+    let destination = wiring::existing(config, &url).await?;
     if tenant.client_id.is_none() {
         tenant.connect().await?;
     }
@@ -56,7 +61,7 @@ pub(crate) async fn run(args: &VerifyArgs) -> CommandResult {
     let ends = Ends { source: Arc::clone(&tenant.source), destination, clock, watched: true };
     let found = compare(&ends, &options, depth).await?;
     if args.json {
-        terminal::print_json(&verification::to_json(&found))?;
+        terminal::print_json(&config.labelled(verification::to_json(&found)))?;
     } else {
         terminal::print(&verification::to_text(&found))?;
     }

@@ -1,6 +1,7 @@
 //! The project file `tenantry.toml`: sections of settings, checked against the one list.
 //!
-//! An unknown key is an error, so that a misspelt one is not silently ignored.
+//! An unknown key is an error, so that a misspelt one is not silently ignored. `[tenants.NAME]` stands for one tenant of several: what it
+//! says holds for that one alone.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -10,16 +11,26 @@ use toml::{Table, Value};
 use super::settings::{Kind, SETTINGS, Setting, keys};
 use crate::error::{CommandError, did_you_mean};
 
+/// Bytes that a name of a tenant or schema may have: with what is put before it, PostgreSQL takes 63.
+const IDENTIFIER_BYTES_MAX: usize = 40;
 /// Bytes that a project file may have.
 const FILE_BYTES_MAX: u64 = 1 << 20;
 
 /// What the project file says.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct ProjectFile {
     /// The file, where there is one.
     pub(super) path: Option<PathBuf>,
-    values: BTreeMap<String, Vec<String>>,
+    values: Values,
+    tenants: BTreeMap<String, Values>,
 }
+
+/// The words of each key; for text exactly one.
+type Values = BTreeMap<String, Vec<String>>;
+
+/// The section of one tenant, and of a list of them.
+const TENANT: &str = "tenant";
+const TENANTS: &str = "tenants";
 
 impl ProjectFile {
     /// Reads the file; `required` when somebody named it.
@@ -49,14 +60,31 @@ impl ProjectFile {
             let Value::Table(members) = value else {
                 return Err(unknown(&section));
             };
-            for (name, value) in members {
-                let key = format!("{section}.{name}");
-                let setting = SETTINGS.iter().find(|setting| setting.key == Some(key.as_str()));
-                let setting = setting.ok_or_else(|| unknown(&key))?;
-                file.values.insert(key, words(setting, value)?);
+            if section == TENANTS {
+                for (name, value) in members {
+                    let tenant = tenant(&name, value)?;
+                    file.tenants.insert(name, tenant);
+                }
+            } else {
+                read(&section, members, &mut file.values)?;
             }
         }
+        if !file.tenants.is_empty() && file.values.keys().any(|key| key.starts_with("tenant.")) {
+            return Err(Problem::new(
+                "`[tenant]` is for one tenant and `[tenants.NAME]` for several: not both",
+            ));
+        }
         Ok(file)
+    }
+
+    /// Names of the tenants, where several are listed.
+    pub(super) fn tenants(&self) -> impl Iterator<Item = &str> {
+        self.tenants.keys().map(String::as_str)
+    }
+
+    /// What the section of one tenant says.
+    pub(super) fn of_tenant(&self, tenant: &str, setting: &Setting) -> Option<&[String]> {
+        self.tenants.get(tenant)?.get(setting.key?).map(Vec::as_slice)
     }
 
     /// The words that a setting has in the file; for text exactly one.
@@ -71,6 +99,47 @@ impl ProjectFile {
             None => PathBuf::from(path),
         }
     }
+}
+
+/// Reads the members of a section.
+fn read(section: &str, members: Table, values: &mut Values) -> Result<(), Problem> {
+    for (name, value) in members {
+        let key = format!("{section}.{name}");
+        let setting = SETTINGS.iter().find(|setting| setting.key == Some(key.as_str()));
+        let setting = setting.ok_or_else(|| unknown(&key))?;
+        values.insert(key, words(setting, value)?);
+    }
+    Ok(())
+}
+
+/// Reads the section of one tenant of several: its own keys, and sections of others.
+fn tenant(name: &str, value: Value) -> Result<Values, Problem> {
+    let Value::Table(members) = value else {
+        return Err(Problem::new(format!("`{TENANTS}.{name}` must be a section")));
+    };
+    if !is_identifier(name) {
+        return Err(Problem::new(format!(
+            "`{TENANTS}.{name}`: a name has lower case letters, digits and _ alone"
+        )));
+    }
+    let (mut own, mut values) = (Table::new(), Values::new());
+    for (key, value) in members {
+        match value {
+            Value::Table(members) => read(&key, members, &mut values)?,
+            value => drop(own.insert(key, value)),
+        }
+    }
+    read(TENANT, own, &mut values)?;
+    Ok(values)
+}
+
+/// Whether a name can be a schema's without being quoted.
+pub(super) fn is_identifier(name: &str) -> bool {
+    let is_fine =
+        |character: char| character.is_ascii_lowercase() || character.is_ascii_digit() || character == '_';
+    name.starts_with(|first: char| first.is_ascii_lowercase())
+        && name.chars().all(is_fine)
+        && name.len() <= IDENTIFIER_BYTES_MAX
 }
 
 /// What is wrong in a project file.
@@ -138,6 +207,21 @@ mod tests {
         let secret = file.get(&CLIENT_SECRET).unwrap();
         assert_eq!(file.resolve(&secret[0]), Path::new("/etc/acme/secret"));
         assert_eq!(file.resolve("/run/secret"), Path::new("/run/secret"));
+    }
+
+    #[test]
+    fn each_tenant_of_a_list_has_a_section() {
+        let text = "[tenants.acme]\ndomain = 'acme.eu.auth0.com'\n[tenants.acme.sync]\nexclude = ['a']\n[tenants.beta]\ndomain = 'b'";
+        let file = ProjectFile::parse(text).unwrap();
+        assert_eq!(file.tenants().collect::<Vec<_>>(), ["acme", "beta"]);
+        assert_eq!(file.of_tenant("acme", &DOMAIN), Some(&["acme.eu.auth0.com".to_owned()][..]));
+        assert_eq!(file.of_tenant("acme", &EXCLUDE).map(<[String]>::len), Some(1));
+        assert_eq!(file.of_tenant("beta", &EXCLUDE), None);
+        assert_eq!(file.get(&DOMAIN), None);
+        assert_eq!(problem("[tenants.acme]\ndomian = 'x'").0, "unknown key `tenant.domian`");
+        assert!(problem("[tenants.Acme]\ndomain = 'x'").0.contains("lower case"));
+        assert!(problem("[tenants]\nacme = 'x'").0.contains("must be a section"));
+        assert!(problem("[tenant]\ndomain = 'x'\n[tenants.a]\ndomain = 'x'").0.contains("not both"));
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod file;
 pub(crate) mod process;
 mod server;
 pub(crate) mod settings;
+mod tenants;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,7 +15,7 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use file::ProjectFile;
+use file::{ProjectFile, is_identifier};
 use tenantry_replication::source::auth0::LEAVE_MAX;
 
 pub(crate) use server::without_password;
@@ -36,14 +37,16 @@ const MINUTES_MAX: f64 = 366.0 * 24.0 * 60.0;
 const SECRET_BYTES_MAX: u64 = 64 << 10;
 
 /// Everything that was said before the flags.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Config {
     environment: Environment,
     file: ProjectFile,
+    /// The one tenant of several that it is for.
+    tenant: Option<String>,
 }
 
 /// The variables that we know, as far as they are set. An empty one counts as not set.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Environment(BTreeMap<String, String>);
 
 impl fmt::Debug for Environment {
@@ -59,7 +62,7 @@ pub(crate) enum Origin {
     /// This variable of the environment.
     Variable(String),
     /// This key of this project file.
-    File(PathBuf, &'static str),
+    File(PathBuf, String),
     /// Nobody.
     Default,
 }
@@ -109,7 +112,7 @@ pub(crate) struct Allowance {
 /// Whether a text can be read as the project file, and each of its values as what its setting takes. Opens no file that it names.
 pub(crate) fn is_project_file(text: &str) -> bool {
     let Some(file) = ProjectFile::of(text) else { return false };
-    let config = Config { environment: Environment::default(), file };
+    let config = Config { environment: Environment::default(), file, tenant: None };
     let mut values = SETTINGS.iter().filter(|setting| matches!(setting.kind, Kind::Text | Kind::Words));
     values.all(|setting| config.shown(setting).is_ok())
         && config.streams_at_once().is_ok()
@@ -130,7 +133,7 @@ impl Config {
         let named = environment.get(settings::CONFIG.variables[0]).map(PathBuf::from);
         let path = named.clone().unwrap_or_else(|| PathBuf::from(FILE));
         let file = ProjectFile::read(&path, named.is_some())?;
-        Ok(Self { environment, file })
+        Ok(Self { environment, file, tenant: None })
     }
 
     /// The project file that was read.
@@ -152,13 +155,31 @@ impl Config {
     /// What a setting is and who said so: a variable, the project file, or nobody where it has a default. Words are joined by blanks; of a
     /// secret it is what the origin holds, the secret itself or the path of its file.
     fn said(&self, setting: &Setting) -> Result<Option<(String, Origin)>, CommandError> {
-        if let Some((name, value)) = self.one(setting.all_variables())? {
-            return Ok(Some((value, Origin::Variable(name))));
+        if let Some(said) = self.said_of_tenant(setting) {
+            return Ok(Some(said));
         }
-        if let (Some(words), Some(key), Some(path)) = (self.file.get(setting), setting.key, self.path()) {
-            return Ok(Some((words.join(" "), Origin::File(path.to_owned(), key))));
+        // What belongs to a tenant, its secret above all, must not go to another.
+        if self.tenant.is_none() || !setting.is_of_tenant() {
+            if let Some((name, value)) = self.one(setting.all_variables())? {
+                return Ok(Some((value, Origin::Variable(name))));
+            }
+            if let (Some(words), Some(key), Some(path)) = (self.file.get(setting), setting.key, self.path()) {
+                return Ok(Some((words.join(" "), Origin::File(path.to_owned(), key.to_owned()))));
+            }
         }
         Ok(setting.default.map(|default| (default.to_owned(), Origin::Default)))
+    }
+
+    /// Schema of the tables.
+    pub(crate) fn schema(&self) -> Result<String, CommandError> {
+        let schema = held(&settings::SCHEMA, self.text(&settings::SCHEMA)?)?;
+        if is_identifier(&schema) {
+            return Ok(schema);
+        }
+        Err(CommandError::usage(format!(
+            "{} must be a name of lower case letters, digits and _, not `{schema}`",
+            settings::SCHEMA.name()
+        )))
     }
 
     /// Where the tables are.
@@ -175,6 +196,9 @@ impl Config {
     pub(crate) fn words(&self, setting: &Setting, flags: &[String]) -> Vec<String> {
         if !flags.is_empty() {
             return flags.to_vec();
+        }
+        if let Some(words) = self.tenant.as_deref().and_then(|tenant| self.file.of_tenant(tenant, setting)) {
+            return words.to_vec();
         }
         let variable = setting.variables.iter().find_map(|name| self.environment.get(name));
         match variable {
@@ -310,7 +334,7 @@ impl Config {
     #[cfg(test)]
     pub(crate) fn of(variables: &[(&str, &str)]) -> Self {
         let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        Self { environment: Environment(variables.collect()), file: ProjectFile::default() }
+        Self { environment: Environment(variables.collect()), file: ProjectFile::default(), tenant: None }
     }
 }
 

@@ -131,6 +131,14 @@ pub(crate) const DESTINATION: Setting = Setting {
     default: Some("duckdb:tenantry.duckdb"),
 };
 
+pub(crate) const SCHEMA: Setting = Setting {
+    variables: &["TENANTRY_SCHEMA"],
+    key: Some("destination.schema"),
+    kind: Kind::Text,
+    about: "schema of the tables; of several tenants each has its own by default, auth0_NAME",
+    default: Some("auth0"),
+};
+
 pub(crate) const MEMORY_LIMIT: Setting = Setting {
     variables: &["TENANTRY_MEMORY_LIMIT"],
     key: Some("destination.memory_limit"),
@@ -299,6 +307,14 @@ pub(crate) const OTHERS_EVERY: Setting = Setting {
     default: Some("1h"),
 };
 
+pub(crate) const TENANT: Setting = Setting {
+    variables: &["TENANTRY_TENANT"],
+    key: None,
+    kind: Kind::Text,
+    about: "of the tenants that the project file lists the one that is meant, as --tenant",
+    default: None,
+};
+
 pub(crate) const CONFIG: Setting = Setting {
     variables: &["TENANTRY_CONFIG"],
     key: None,
@@ -321,6 +337,7 @@ pub(crate) const SETTINGS: &[&Setting] = &[
     &PLAN,
     &RETENTION,
     &DESTINATION,
+    &SCHEMA,
     &MEMORY_LIMIT,
     &COMMENTS,
     &PG_USER,
@@ -342,6 +359,7 @@ pub(crate) const SETTINGS: &[&Setting] = &[
     &USERS_EVERY,
     &OTHERS_EVERY,
     &FOLLOW_LOGS_EVERY,
+    &TENANT,
     &CONFIG,
 ];
 
@@ -367,6 +385,11 @@ impl Setting {
         }
     }
 
+    /// Whether it says which tenant is read, or how: it never holds for another one.
+    pub(crate) fn is_of_tenant(&self) -> bool {
+        self.key.is_some_and(|key| key.starts_with("tenant.")) || self.name().starts_with("AUTH0_")
+    }
+
     /// The name to call it by: its first variable.
     pub(crate) const fn name(&self) -> &'static str {
         self.variables[0]
@@ -388,7 +411,10 @@ pub(crate) fn environment_help() -> String {
     help.push_str(
         "\nA name with [_FILE] can be given with that ending and the path of a file that holds the value.\n",
     );
-    help.push_str("Precedence: flags, then the environment, then ./tenantry.toml.");
+    help.push_str(
+        "Precedence: flags, then the environment, then ./tenantry.toml. Of tenants listed there as [tenants.NAME], each has its own section;\n\
+         what the environment says of a tenant and its credentials counts for none of them.",
+    );
     help
 }
 
