@@ -93,6 +93,16 @@ pub enum Access {
     Read,
 }
 
+/// Schema of what runs leave for later ones, beside the tables of this schema: each set of tables has its own, so that several tenants can
+/// share a database.
+pub fn state_schema(schema: &str) -> String {
+    if schema == tenantry_replication::catalog::schema::NAMESPACE {
+        "_tenantry".to_owned()
+    } else {
+        format!("_tenantry_{schema}")
+    }
+}
+
 /// Opens the destination that a URL names, in one of the forms of [`BUILT_IN`].
 ///
 /// Fails with [`DestinationErrorKind::Unavailable`] for a scheme that this build does not know.

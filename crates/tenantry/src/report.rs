@@ -154,7 +154,7 @@ pub(crate) fn round_to_json(report: &Report, now: &str) -> Value {
 }
 
 /// What needs a look: tables that are not up to date grouped by what they have in common, quarantined records, gaps.
-pub(crate) fn warnings(report: &Report) -> Vec<String> {
+pub(crate) fn warnings(report: &Report, state_schema: &str) -> Vec<String> {
     let mut groups: Vec<(&str, &str, Vec<&str>)> = Vec::new();
     for table in
         report.tables.iter().filter(|table| is(table, Outcome::Skipped) || is(table, Outcome::Failed))
@@ -190,12 +190,14 @@ pub(crate) fn warnings(report: &Report) -> Vec<String> {
     let quarantined = total(report, |table| table.quarantined);
     if quarantined > 0 {
         let records = text::counted(quarantined, "record");
-        warnings.push(format!("{records} did not fit and stand in _tenantry.quarantine with the reason"));
+        warnings
+            .push(format!("{records} did not fit and stand in {state_schema}.quarantine with the reason"));
     }
     if report.gaps > 0 {
         let gaps = text::counted(report.gaps, "gap");
-        warnings
-            .push(format!("{gaps} recorded in _tenantry.gap: the tenant no longer keeps what came before"));
+        warnings.push(format!(
+            "{gaps} recorded in {state_schema}.gap: the tenant no longer keeps what came before"
+        ));
     }
     warnings
 }
@@ -315,11 +317,11 @@ mod tests {
         tables[0].quarantined = 2;
         tables[1].drifted = 1;
         assert_eq!(
-            warnings(&report(tables)),
+            warnings(&report(tables), "_tenantry_auth0_acme"),
             [
                 "skipped: b, c: the token lacks `read:b`",
                 "1 row of c had drifted: nothing in the log told of it, and this full read corrected it",
-                "2 records did not fit and stand in _tenantry.quarantine with the reason"
+                "2 records did not fit and stand in _tenantry_auth0_acme.quarantine with the reason"
             ]
         );
     }

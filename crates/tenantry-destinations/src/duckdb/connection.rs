@@ -13,6 +13,8 @@ use arrow_array::{Array as _, ArrayRef, RecordBatch, RecordBatchIterator};
 use arrow_schema::{ArrowError, Field, Schema};
 use tenantry_replication::error::{DestinationError, DestinationErrorKind};
 
+use super::DATABASE;
+
 /// What DuckDB reported, in our kinds. Becomes a [`DestinationError`] once it is known what was being done.
 #[derive(Debug)]
 pub(super) struct Failure {
@@ -88,11 +90,23 @@ fn kind_of(message: &str) -> DestinationErrorKind {
 /// A connection, used by one thread at a time.
 pub(super) struct Connection {
     inner: ManagedConnection,
+    state_schema: String,
 }
 
 impl Connection {
-    pub(super) fn open(database: &ManagedDatabase) -> Attempt<Self> {
-        Ok(Self { inner: database.new_connection()? })
+    /// Opens one that finds the state tables in `state_schema`.
+    pub(super) fn open(database: &ManagedDatabase, state_schema: &str) -> Attempt<Self> {
+        Ok(Self { inner: database.new_connection()?, state_schema: state_schema.to_owned() })
+    }
+
+    /// Schema of the state tables.
+    pub(super) fn state_schema(&self) -> &str {
+        &self.state_schema
+    }
+
+    /// Full name of a state table.
+    pub(super) fn state(&self, table: &str) -> Place {
+        Place::new(DATABASE, self.state_schema.as_str(), table)
     }
 
     fn statement(&mut self, sql: &str) -> Attempt<ManagedStatement> {

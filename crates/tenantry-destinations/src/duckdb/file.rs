@@ -39,7 +39,8 @@ pub(super) fn open(path: &Path, options: Options) -> Attempt<Shared> {
     }
     let spill = SpillFolder::beside(path, options.access);
     let database = engine(&options, &spill)?;
-    let mut writer = Connection::open(&database)?;
+    let names = Names::new(&options);
+    let mut writer = Connection::open(&database, &names.state_schema)?;
     let limits = Limits::new(&mut writer, &options);
     attach(&mut writer, path, &options)?;
     spill.clear_leftovers();
@@ -49,13 +50,14 @@ pub(super) fn open(path: &Path, options: Options) -> Attempt<Shared> {
         writer.run("SET GLOBAL lock_configuration = true")?;
     }
     state::check_layout(&mut writer)?;
+    let connection = Connection::open(&database, &names.state_schema)?;
     Ok(Shared {
         log: log_of(path),
         identity: Identity::of(path),
         limits,
-        names: Names { schema: options.schema, language: options.language },
+        names,
         fence: AtomicU64::new(0),
-        stage: Mutex::new(Stage::new(Connection::open(&database)?)),
+        stage: Mutex::new(Stage::new(connection)),
         writer: Mutex::new(writer),
         database,
         _spill: spill,

@@ -20,7 +20,7 @@ pub(super) fn read(connection: &mut Connection) -> Attempt<Option<Lease>> {
     let row = connection.texts(&format!(
         "SELECT CAST(token AS VARCHAR), holder, place, CAST(process AS VARCHAR), CAST(epoch_us(until) AS VARCHAR) FROM {} \
          ORDER BY token DESC LIMIT 1",
-        state::place(LEASE)
+        connection.state(LEASE)
     ))?;
     row.into_iter().next().map(lease).transpose()
 }
@@ -41,7 +41,7 @@ pub(super) fn hold(connection: &mut Connection, names: &Names, claim: Claim) -> 
         schema::ensure_state_table(connection, names, LEASE)?;
         let last = read(connection)?;
         let given = claim.settle(last).map_err(failure)?;
-        let table = state::place(LEASE);
+        let table = connection.state(LEASE);
         connection.run(&format!("DELETE FROM {table}"))?;
         connection.run_with(
             &format!("INSERT INTO {table} (token, holder, place, process, until) VALUES (?, ?, ?, ?, ?)"),
@@ -60,7 +60,7 @@ pub(super) fn hold(connection: &mut Connection, names: &Names, claim: Claim) -> 
 /// Gives a lease back if it is the last one.
 pub(super) fn release(connection: &mut Connection, token: u64) -> Attempt<()> {
     if state::exists(connection, LEASE)? {
-        let sql = format!("UPDATE {} SET until = NULL WHERE token = ?", state::place(LEASE));
+        let sql = format!("UPDATE {} SET until = NULL WHERE token = ?", connection.state(LEASE));
         connection.run_with(&sql, vec![number(token)])?;
     }
     Ok(())

@@ -40,7 +40,7 @@ use tenantry_replication::state::{Checkpoint, RunRecord, State};
 
 use self::connection::{Attempt, Connection, Place};
 use self::stage::Stage;
-use crate::{Language, Options};
+use crate::{Language, Options, state_schema};
 
 /// Name by which the file is attached. The same for every file, so that it cannot be taken for a schema of the user's choice.
 const DATABASE: &str = "tenantry";
@@ -72,10 +72,16 @@ struct Shared {
 #[derive(Debug, Clone)]
 struct Names {
     schema: String,
+    state_schema: String,
     language: Language,
 }
 
 impl Names {
+    fn new(options: &Options) -> Self {
+        let state_schema = state_schema(&options.schema);
+        Self { schema: options.schema.clone(), state_schema, language: options.language }
+    }
+
     fn table(&self, name: &str) -> Place {
         Place::new(DATABASE, self.schema.as_str(), name)
     }

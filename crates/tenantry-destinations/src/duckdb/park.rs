@@ -15,11 +15,15 @@ use super::connection::{Attempt, Connection, Failure, Place, literal, quoted};
 use super::stage::{Stage, Unparked, create, drop_table, staged_columns};
 use super::state::{self, at, repeated, texts};
 use super::{DATABASE, STAGE, lease};
-use crate::sql::layout::{PARKED, STATE_SCHEMA};
+use crate::sql::layout::PARKED;
 
 /// Where the parked rows of a table are.
-fn rows_of(table: &Table) -> Place {
-    state::place(&format!("{PARKED}_{}", table.name))
+fn rows_of(connection: &Connection, table: &Table) -> Place {
+    connection.state(&name_of(table))
+}
+
+fn name_of(table: &Table) -> String {
+    format!("{PARKED}_{}", table.name)
 }
 
 /// Keeps a read with the rows that it has staged and not parked yet, under the lease `fence`.
@@ -50,7 +54,7 @@ pub(super) fn park(
 
 /// Appends what is new; begins anew where nothing of what is staged was parked before.
 fn keep_rows(connection: &mut Connection, table: &Table, rows: Option<&Unparked>) -> Attempt<()> {
-    let place = rows_of(table);
+    let place = rows_of(connection, table);
     if rows.is_none_or(|rows| rows.from == 0) {
         drop_table(connection, &place)?;
     }
@@ -69,7 +73,7 @@ fn keep_read(connection: &mut Connection, parking: &Parking) -> Attempt<()> {
     let json = serde_json::to_string(&parking.parked).map_err(|error| {
         Failure::new(DestinationErrorKind::Failed, format!("the read cannot be written down: {error}"))
     })?;
-    let (table, name) = (state::place(PARKED), parking.stream.name);
+    let (table, name) = (connection.state(PARKED), parking.stream.name);
     connection.run(&format!("DELETE FROM {table} WHERE stream = {}", literal(name)))?;
     connection.run_with(
         &format!("INSERT INTO {table} (stream, parked, run, updated_at) VALUES (?, ?, ?, ?)"),
@@ -89,7 +93,7 @@ pub(super) fn reads(connection: &mut Connection) -> Attempt<BTreeMap<String, Par
     if !state::exists(connection, PARKED)? {
         return Ok(reads);
     }
-    for row in connection.texts(&format!("SELECT stream, parked FROM {}", state::place(PARKED)))? {
+    for row in connection.texts(&format!("SELECT stream, parked FROM {}", connection.state(PARKED)))? {
         let [Some(stream), Some(json)] = row.as_slice() else { continue };
         let parked = serde_json::from_str(json).map_err(|error| {
             let message = format!("the parked read of stream {stream} cannot be read: {error}");
@@ -102,12 +106,13 @@ pub(super) fn reads(connection: &mut Connection) -> Attempt<BTreeMap<String, Par
 
 /// Forgets what is parked for a stream. Costs one question where nothing is.
 pub(super) fn forget(connection: &mut Connection, stream: &'static Stream) -> Attempt<()> {
-    let (table, of_stream) = (state::place(PARKED), format!("stream = {}", literal(stream.name)));
+    let (table, of_stream) = (connection.state(PARKED), format!("stream = {}", literal(stream.name)));
     if connection.numbers(&format!("SELECT count(*) FROM {table} WHERE {of_stream}"))? == [0] {
         return Ok(());
     }
     for table in stream.tables {
-        drop_table(connection, &rows_of(table))?;
+        let rows = rows_of(connection, table);
+        drop_table(connection, &rows)?;
     }
     connection.run(&format!("DELETE FROM {table} WHERE {of_stream}"))?;
     Ok(())
@@ -129,7 +134,7 @@ pub(super) fn resume(
         return Ok(false);
     }
     let found = columns_found(stage.connection())?;
-    let held = |table: &Table| found.get(&rows_of(table).table.to_lowercase());
+    let held = |table: &Table| found.get(&name_of(table).to_lowercase());
     let fits = |table: &&Table| {
         held(table).is_none_or(|columns| {
             let wanted = staged_columns(table);
@@ -146,8 +151,11 @@ pub(super) fn resume(
         let without = column.zip(values.as_ref()).map(|(column, values)| {
             format!(" ANTI JOIN {values} v ON v.value = CAST(p.{} AS VARCHAR)", quoted(column))
         });
-        let query =
-            format!("SELECT p.* FROM {} p{} ORDER BY p.rowid", rows_of(table), without.unwrap_or_default());
+        let query = format!(
+            "SELECT p.* FROM {} p{} ORDER BY p.rowid",
+            rows_of(stage.connection(), table),
+            without.unwrap_or_default()
+        );
         stage.restage(table, &query)?;
     }
     values.map_or(Ok(()), |values| drop_table(stage.connection(), &values))?;
@@ -161,7 +169,7 @@ fn columns_found(connection: &mut Connection) -> Attempt<BTreeMap<String, Vec<(S
         "SELECT lower(table_name), column_name, data_type FROM duckdb_columns() \
          WHERE database_name = {} AND schema_name = {} AND table_name LIKE '{PARKED}~_%' ESCAPE '~' ORDER BY table_name, column_index",
         literal(DATABASE),
-        literal(STATE_SCHEMA),
+        literal(connection.state_schema()),
     ))?;
     for row in rows {
         let [Some(table), Some(column), Some(kind)] = row.as_slice() else { continue };

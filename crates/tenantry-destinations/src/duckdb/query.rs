@@ -14,7 +14,7 @@ use super::{DATABASE, Names};
 
 /// Answers a query, with the replicated tables' schema as the default.
 pub(super) fn answer(database: &ManagedDatabase, names: &Names, sql: &str) -> Attempt<Vec<RecordBatch>> {
-    let mut connection = Connection::open(database)?;
+    let mut connection = Connection::open(database, &names.state_schema)?;
     check(&mut connection, sql)?;
     for schema in [quoted(&names.schema), String::from("main")] {
         if connection.run(&format!("USE {}.{schema}", quoted(DATABASE))).is_ok() {

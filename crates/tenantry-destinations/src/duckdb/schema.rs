@@ -14,7 +14,7 @@ use super::state::{self, exists, note_layout};
 use super::types::sql_type;
 use super::{DATABASE, Names};
 use crate::Language;
-use crate::sql::layout::{STATE_SCHEMA, STATE_TABLES};
+use crate::sql::layout::STATE_TABLES;
 
 /// A table as it should be.
 pub(super) struct Wanted {
@@ -33,7 +33,9 @@ pub(super) struct WantedColumn {
 /// Creates and widens everything in one transaction.
 pub(super) fn prepare(connection: &mut Connection, catalog: &Catalog, names: &Names) -> Attempt<()> {
     let mut wanted = Vec::new();
-    wanted.extend(STATE_TABLES.iter().map(|table| state::wanted(table, names.language)));
+    wanted.extend(
+        STATE_TABLES.iter().map(|table| state::wanted(connection.state(table.name), table, names.language)),
+    );
     wanted.extend(catalog.tables().map(|table| {
         Wanted {
             place: names.table(table.name),
@@ -50,7 +52,7 @@ pub(super) fn prepare(connection: &mut Connection, catalog: &Catalog, names: &Na
         }
     }));
     connection.transaction(|connection| {
-        ensure(connection, &[STATE_SCHEMA, &names.schema], &wanted)?;
+        ensure(connection, &[&names.state_schema, &names.schema], &wanted)?;
         note_layout(connection)
     })
 }
@@ -59,7 +61,8 @@ pub(super) fn prepare(connection: &mut Connection, catalog: &Catalog, names: &Na
 pub(super) fn ensure_state_table(connection: &mut Connection, names: &Names, table: &str) -> Attempt<()> {
     match STATE_TABLES.iter().find(|wanted| wanted.name == table) {
         Some(wanted) if !exists(connection, table)? => {
-            ensure(connection, &[STATE_SCHEMA], &[state::wanted(wanted, names.language)])
+            let wanted = state::wanted(connection.state(table), wanted, names.language);
+            ensure(connection, &[&names.state_schema], &[wanted])
         }
         _ => Ok(()),
     }

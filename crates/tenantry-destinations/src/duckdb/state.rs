@@ -11,14 +11,14 @@ use tenantry_replication::destination::Commit;
 use tenantry_replication::error::DestinationErrorKind;
 use tenantry_replication::state::{Checkpoint, Quarantine, RunRecord, State};
 
-use super::connection::{Attempt, Connection, Failure, Place};
+use super::connection::{Attempt, Connection, Failure, Place, literal};
 use super::schema::{Wanted, WantedColumn, say};
 use super::{DATABASE, lease, park};
 use crate::Language;
-use crate::sql::layout::{Kind, LAYOUT, STATE_SCHEMA, StateTable};
+use crate::sql::layout::{Kind, LAYOUT, StateTable};
 
 /// A state table as it should be.
-pub(super) fn wanted(table: &StateTable, language: Language) -> Wanted {
+pub(super) fn wanted(place: Place, table: &StateTable, language: Language) -> Wanted {
     let column = |(name, kind, about): &(&'static str, Kind, Text)| WantedColumn {
         name,
         sql_type: match kind {
@@ -29,23 +29,15 @@ pub(super) fn wanted(table: &StateTable, language: Language) -> Wanted {
         },
         about: say(language, *about),
     };
-    Wanted {
-        place: place(table.name),
-        about: say(language, table.about),
-        columns: table.columns.iter().map(column).collect(),
-    }
-}
-
-/// Full name of a state table.
-pub(super) fn place(name: &str) -> Place {
-    Place::new(DATABASE, STATE_SCHEMA, name)
+    Wanted { place, about: say(language, table.about), columns: table.columns.iter().map(column).collect() }
 }
 
 /// Whether the file has this state table.
 pub(super) fn exists(connection: &mut Connection, table: &str) -> Attempt<bool> {
     let sql = format!(
         "SELECT count(*) FROM duckdb_tables() \
-         WHERE database_name = '{DATABASE}' AND schema_name = '{STATE_SCHEMA}' AND table_name = '{table}'"
+         WHERE database_name = '{DATABASE}' AND schema_name = {} AND table_name = '{table}'",
+        literal(connection.state_schema())
     );
     Ok(connection.numbers::<1>(&sql)? == [1])
 }
@@ -55,7 +47,7 @@ pub(super) fn check_layout(connection: &mut Connection) -> Attempt<()> {
     if !exists(connection, "meta")? {
         return Ok(());
     }
-    let [layout] = connection.numbers(&format!("SELECT max(layout) FROM {}", place("meta")))?;
+    let [layout] = connection.numbers(&format!("SELECT max(layout) FROM {}", connection.state("meta")))?;
     if layout > LAYOUT {
         let message = format!(
             "it was written by a newer version of this tool (layout {layout}, known up to {LAYOUT}): upgrade, or use another file"
@@ -67,7 +59,7 @@ pub(super) fn check_layout(connection: &mut Connection) -> Attempt<()> {
 
 /// Writes down the layout once the tables are there.
 pub(super) fn note_layout(connection: &mut Connection) -> Attempt<()> {
-    let meta = place("meta");
+    let meta = connection.state("meta");
     if connection.numbers(&format!("SELECT count(*) FROM {meta}"))? == [0] {
         connection.run(&format!("INSERT INTO {meta} (layout) VALUES ({LAYOUT})"))?;
     }
@@ -76,7 +68,7 @@ pub(super) fn note_layout(connection: &mut Connection) -> Attempt<()> {
 
 /// Notes whose tables these are; gives the tenant that they belong to if it is another one.
 pub(super) fn claim(connection: &mut Connection, tenant: &str) -> Attempt<Option<String>> {
-    let meta = place("meta");
+    let meta = connection.state("meta");
     let held = connection.texts(&format!("SELECT tenant FROM {meta}"))?;
     if let Some(held) = held.into_iter().flatten().next().flatten() {
         return Ok((held != tenant).then_some(held));
@@ -91,7 +83,8 @@ pub(super) fn read(connection: &mut Connection) -> Attempt<State> {
         return Ok(State::default());
     }
     let (mut checkpoints, mut checkpoint_runs) = (BTreeMap::new(), BTreeMap::new());
-    let sql = format!("SELECT stream, checkpoint, CAST(run AS VARCHAR) FROM {}", place("checkpoint"));
+    let sql =
+        format!("SELECT stream, checkpoint, CAST(run AS VARCHAR) FROM {}", connection.state("checkpoint"));
     for row in connection.texts(&sql)? {
         let [Some(stream), Some(json), run] = row.as_slice() else { continue };
         let run = run.as_deref().and_then(|run| run.parse().ok()).unwrap_or(0);
@@ -102,7 +95,7 @@ pub(super) fn read(connection: &mut Connection) -> Attempt<State> {
         })?;
         checkpoints.insert(stream.clone(), checkpoint);
     }
-    let [last_run] = connection.numbers(&format!("SELECT max(run) FROM {}", place("run")))?;
+    let [last_run] = connection.numbers(&format!("SELECT max(run) FROM {}", connection.state("run")))?;
     let (parked, last_run) = (park::reads(connection)?, u64::try_from(last_run).unwrap_or(0));
     Ok(State { checkpoints, checkpoint_runs, parked, last_run })
 }
@@ -134,7 +127,7 @@ const QUARANTINE_COLUMNS: &str =
 
 /// Writes staged quarantined records; of those that are there already only the last is kept.
 pub(super) fn write_quarantined(connection: &mut Connection, staged: &Place) -> Attempt<()> {
-    let table = place("quarantine");
+    let table = connection.state("quarantine");
     let same = "q.\"table\" = s.\"table\" AND q.key = s.key AND q.reason = s.reason";
     connection.run(&format!("DELETE FROM {table} q USING {staged} s WHERE {same}"))?;
     connection.run(&format!(
@@ -164,7 +157,7 @@ pub(super) fn write(
             ("run", repeated(commit.run, gaps.len())),
             ("recorded_at", at(commit.synced_at, gaps.len())),
         ])?;
-        connection.ingest(&place("gap"), vec![rows])?;
+        connection.ingest(&connection.state("gap"), vec![rows])?;
     }
     quarantined.map_or(Ok(()), |staged| write_quarantined(connection, staged))?;
     park::forget(connection, commit.stream)
@@ -181,7 +174,7 @@ pub(super) fn write_checkpoint(
     let json = serde_json::to_string(checkpoint).map_err(|error| {
         Failure::new(DestinationErrorKind::Failed, format!("the checkpoint cannot be written: {error}"))
     })?;
-    let table = place("checkpoint");
+    let table = connection.state("checkpoint");
     let stream = || texts([name].into_iter());
     connection.run_with(&format!("DELETE FROM {table} WHERE stream = ?"), vec![stream()])?;
     connection.run_with(
@@ -223,9 +216,9 @@ pub(super) fn record(connection: &mut Connection, run: &RunRecord, fence: Option
     connection.transaction(|connection| {
         lease::check(connection, fence)?;
         for (name, rows) in [("run", runs), ("run_table", tables)] {
-            connection.run(&format!("DELETE FROM {} WHERE run = {}", place(name), run.run))?;
+            connection.run(&format!("DELETE FROM {} WHERE run = {}", connection.state(name), run.run))?;
             if rows.num_rows() > 0 {
-                connection.ingest(&place(name), vec![rows])?;
+                connection.ingest(&connection.state(name), vec![rows])?;
             }
         }
         Ok(())

@@ -11,8 +11,7 @@ use tenantry_replication::destination::{Key, TableSummary};
 use super::connection::{Attempt, Connection, Place, literal, quoted};
 use super::publish::equal;
 use super::stage::{Staged, drop_table, stage_values};
-use super::{DATABASE, Names, STAGE, state};
-use crate::sql::layout::STATE_SCHEMA;
+use super::{DATABASE, Names, STAGE};
 
 /// Keys of live root rows that no staged row has, as text; NULL is the empty text.
 pub(super) fn absent(
@@ -119,7 +118,8 @@ pub(super) fn summarize(
         .filter_map(|row| Some((row.first()?.clone()?, row.get(1)?.clone()?)))
         .collect();
     let has = |schema: &str, table: &str| there.contains(&(schema.to_lowercase(), table.to_lowercase()));
-    let outcomes = if has(STATE_SCHEMA, "run_table") { outcomes(connection)? } else { BTreeMap::new() };
+    let outcomes =
+        if has(connection.state_schema(), "run_table") { outcomes(connection)? } else { BTreeMap::new() };
     let mut lines = Vec::new();
     for table in catalog.tables() {
         let mut line = TableSummary {
@@ -169,8 +169,8 @@ fn outcomes(connection: &mut Connection) -> Attempt<BTreeMap<String, Ended>> {
            last(t.outcome || coalesce(': ' || t.message, '') ORDER BY t.run), \
            CAST(last(t.requests ORDER BY t.run) AS VARCHAR), CAST(last(t.seconds ORDER BY t.run) AS VARCHAR) \
          FROM {} t JOIN {} r ON r.run = t.run GROUP BY t.\"table\"",
-        state::place("run_table"),
-        state::place("run"),
+        connection.state("run_table"),
+        connection.state("run"),
     ))?;
     let line = |row: Vec<Option<String>>| {
         let [Some(table), success, outcome, requests, seconds] = <[Option<String>; 5]>::try_from(row).ok()?

@@ -115,15 +115,27 @@ fn kind_of(code: &SqlState) -> DestinationErrorKind {
 /// A connection, used by one task at a time.
 pub(super) struct Connection {
     client: Client,
+    state_schema: String,
 }
 
 impl Connection {
+    /// Schema of the state tables.
+    pub(super) fn state_schema(&self) -> &str {
+        &self.state_schema
+    }
+
+    /// Full name of a state table.
+    pub(super) fn state(&self, table: &str) -> String {
+        place(&self.state_schema, table)
+    }
+
     /// Connects, and sets what holds in every session. Fails where the server is too old, or its database no UTF-8.
-    pub(super) async fn open(address: &Address) -> Attempt<Self> {
-        let opened = match tokio::time::timeout(CONNECT_TIMEOUT_MAX, Self::connect(address)).await {
-            Ok(connected) => connected,
-            Err(_) => Err(Failure::new(DestinationErrorKind::Unavailable, "no answer within 15 s")),
-        };
+    pub(super) async fn open(address: &Address, state_schema: &str) -> Attempt<Self> {
+        let opened =
+            match tokio::time::timeout(CONNECT_TIMEOUT_MAX, Self::connect(address, state_schema)).await {
+                Ok(connected) => connected,
+                Err(_) => Err(Failure::new(DestinationErrorKind::Unavailable, "no answer within 15 s")),
+            };
         let connection = opened.map_err(|failure| Failure {
             message: format!("{}: {}", address.name(), failure.message),
             ..failure
@@ -151,7 +163,7 @@ impl Connection {
         Ok(connection)
     }
 
-    async fn connect(address: &Address) -> Attempt<Self> {
+    async fn connect(address: &Address, state_schema: &str) -> Attempt<Self> {
         let mut config = Config::new();
         config.user(&address.user).dbname(&address.database).port(address.port);
         config.application_name("tenantry").connect_timeout(CONNECT_TIMEOUT_MAX);
@@ -168,13 +180,13 @@ impl Connection {
                 config.ssl_mode(SslMode::Disable).channel_binding(ChannelBinding::Disable);
                 let (client, connection) = config.connect(NoTls).await?;
                 tokio::spawn(connection);
-                Ok(Self { client })
+                Ok(Self { client, state_schema: state_schema.to_owned() })
             }
             Tls::Verified { name, roots } => {
                 config.ssl_mode(SslMode::Require);
                 let (client, connection) = config.connect(tls::connector(*name, roots.as_deref())?).await?;
                 tokio::spawn(connection);
-                Ok(Self { client })
+                Ok(Self { client, state_schema: state_schema.to_owned() })
             }
         }
     }

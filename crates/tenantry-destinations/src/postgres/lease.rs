@@ -6,14 +6,10 @@ use tenantry_replication::destination::{Claim, Holder, Lease, check_lease};
 use tenantry_replication::error::DestinationErrorKind;
 use tokio_postgres::types::{ToSql, Type};
 
-use super::connection::{Attempt, Connection, Failure, place};
+use super::connection::{Attempt, Connection, Failure};
 use super::types::micros;
 use super::{Names, schema, state};
-use crate::sql::layout::{LEASE, STATE_SCHEMA};
-
-fn table() -> String {
-    place(STATE_SCHEMA, LEASE)
-}
+use crate::sql::layout::LEASE;
 
 /// The last lease that was given.
 pub(super) async fn read(connection: &Connection) -> Attempt<Option<Lease>> {
@@ -24,7 +20,11 @@ pub(super) async fn read(connection: &Connection) -> Attempt<Option<Lease>> {
 }
 
 async fn of_row(connection: &Connection, lock: &str) -> Attempt<Option<Lease>> {
-    let sql = format!("SELECT token, holder, place, process, {} FROM {} {lock}", micros("until"), table());
+    let sql = format!(
+        "SELECT token, holder, place, process, {} FROM {} {lock}",
+        micros("until"),
+        connection.state(LEASE)
+    );
     let Some(row) = connection.rows(&sql, &[]).await?.into_iter().next() else { return Ok(None) };
     let unreadable = || Failure::new(DestinationErrorKind::Newer, "the lease cannot be read");
     let token: i64 = row.try_get(0)?;
@@ -62,12 +62,12 @@ async fn give(connection: &Connection, names: &Names, claim: Claim) -> Attempt<L
     let sql = if is_first {
         format!(
             "INSERT INTO {} (token, holder, place, process, until) VALUES ($1, $2, $3, $4, timestamptz 'epoch' + $5 * interval '1 microsecond')",
-            table()
+            connection.state(LEASE)
         )
     } else {
         format!(
             "UPDATE {} SET token = $1, holder = $2, place = $3, process = $4, until = timestamptz 'epoch' + $5 * interval '1 microsecond'",
-            table()
+            connection.state(LEASE)
         )
     };
     let (token, process) = (number(given.token), i64::from(given.holder.process));
@@ -85,7 +85,7 @@ async fn give(connection: &Connection, names: &Names, claim: Claim) -> Attempt<L
 /// Gives a lease back if it is the last one.
 pub(super) async fn release(connection: &Connection, token: u64) -> Attempt<()> {
     if state::exists(connection, LEASE).await? {
-        let sql = format!("UPDATE {} SET until = NULL WHERE token = $1", table());
+        let sql = format!("UPDATE {} SET until = NULL WHERE token = $1", connection.state(LEASE));
         connection.change(&sql, &[(&number(token), Type::INT8)]).await?;
     }
     Ok(())

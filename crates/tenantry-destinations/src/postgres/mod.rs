@@ -42,7 +42,7 @@ use tokio::sync::{Mutex, MutexGuard};
 pub use self::address::{Address, VARIABLES};
 use self::connection::{Attempt, Connection, Failure};
 use self::session::Session;
-use crate::{Access, Language, Options};
+use crate::{Access, Language, Options, state_schema};
 
 /// Tables in a PostgreSQL database.
 pub struct Postgres {
@@ -65,10 +65,16 @@ struct Shared {
 #[derive(Debug, Clone)]
 struct Names {
     schema: String,
+    state_schema: String,
     language: Language,
 }
 
 impl Names {
+    fn new(options: &Options) -> Self {
+        let state_schema = state_schema(&options.schema);
+        Self { schema: options.schema.clone(), state_schema, language: options.language }
+    }
+
     fn table(&self, name: &str) -> String {
         connection::place(&self.schema, name)
     }
@@ -87,7 +93,8 @@ impl Postgres {
     }
 
     async fn connect(address: Address, options: Options) -> Attempt<Self> {
-        let connection = Connection::open(&address).await?;
+        let names = Names::new(&options);
+        let connection = Connection::open(&address, &names.state_schema).await?;
         state::check_layout(&connection).await?;
         if options.access == Access::Read && !state::exists(&connection, "meta").await? {
             let message = format!("{}: no run has filled it yet", address.name());
@@ -95,7 +102,7 @@ impl Postgres {
         }
         let shared = Shared {
             address,
-            names: Names { schema: options.schema, language: options.language },
+            names,
             access: options.access,
             fence: AtomicU64::new(0),
             session: Mutex::new(Session::new(connection)),
@@ -157,7 +164,7 @@ impl Shared {
     async fn control(&self) -> Attempt<Control<'_>> {
         let mut control = self.control.lock().await;
         if control.as_ref().is_none_or(Connection::is_closed) {
-            *control = Some(Connection::open(&self.address).await?);
+            *control = Some(Connection::open(&self.address, &self.names.state_schema).await?);
         }
         Ok(Control { connection: control })
     }

@@ -15,7 +15,7 @@ use super::connection::{Attempt, Connection, Failure, literal};
 use super::stage::{Settled, Stage, create, drop_tables, stage_texts, staged_columns, staged_names};
 use super::state;
 use super::types::POSTGRES;
-use crate::sql::layout::{PARKED, STATE_SCHEMA};
+use crate::sql::layout::PARKED;
 use crate::sql::{ARRIVAL, comparable};
 
 /// Name of the table that holds parked rows of a table.
@@ -39,7 +39,7 @@ pub(super) async fn park(connection: &Connection, parking: &Parking, staged: &[S
 
 /// Appends what is new; begins anew where nothing of what is staged was parked before.
 async fn keep_rows(connection: &Connection, table: &'static Table, rows: Option<&Settled>) -> Attempt<()> {
-    let place = state::place(&rows_of(table));
+    let place = connection.state(&rows_of(table));
     if rows.is_none_or(|rows| rows.unparked == 0) {
         connection.run(&drop_tables(std::slice::from_ref(&place))).await?;
     }
@@ -60,7 +60,7 @@ pub(super) async fn reads(connection: &Connection) -> Attempt<BTreeMap<String, P
     if !state::exists(connection, PARKED).await? {
         return Ok(reads);
     }
-    for row in connection.texts(&format!("SELECT stream, parked FROM {}", state::place(PARKED))).await? {
+    for row in connection.texts(&format!("SELECT stream, parked FROM {}", connection.state(PARKED))).await? {
         let [Some(stream), Some(json)] = row.as_slice() else { continue };
         let parked = serde_json::from_str(json).map_err(|error| {
             let message = format!("the parked read of stream {stream} cannot be read: {error}");
@@ -73,11 +73,11 @@ pub(super) async fn reads(connection: &Connection) -> Attempt<BTreeMap<String, P
 
 /// Forgets what is parked for a stream, in the caller's transaction. Costs one question where nothing is.
 pub(super) async fn forget(connection: &Connection, stream: &'static Stream) -> Attempt<()> {
-    let sql = format!("DELETE FROM {} WHERE stream = $1", state::place(PARKED));
+    let sql = format!("DELETE FROM {} WHERE stream = $1", connection.state(PARKED));
     if connection.change(&sql, &[(&stream.name, Type::TEXT)]).await? == 0 {
         return Ok(());
     }
-    let places: Vec<String> = stream.tables.iter().map(|table| state::place(&rows_of(table))).collect();
+    let places: Vec<String> = stream.tables.iter().map(|table| connection.state(&rows_of(table))).collect();
     connection.run(&drop_tables(&places)).await
 }
 
@@ -126,7 +126,7 @@ pub(super) async fn resume(
         let query = format!(
             "SELECT {} FROM {} AS p{} ORDER BY p.{ARRIVAL}",
             staged_names(table, "p"),
-            state::place(&rows_of(table)),
+            connection.state(&rows_of(table)),
             without.unwrap_or_default()
         );
         stage.restage(connection, table, &query).await?;
@@ -147,7 +147,7 @@ async fn columns_found(connection: &Connection) -> Attempt<BTreeMap<String, Vec<
              JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
              WHERE n.nspname = {} AND starts_with(c.relname::text, '{PARKED}_') AND c.relkind = 'r' AND a.attnum > 0 AND NOT a.attisdropped \
              ORDER BY c.relname, a.attnum",
-            literal(STATE_SCHEMA),
+            literal(connection.state_schema()),
         ))
         .await?;
     for row in rows {

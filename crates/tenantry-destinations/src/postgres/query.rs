@@ -28,7 +28,7 @@ pub(super) async fn answer(address: &Address, names: &Names, sql: &str) -> Attem
     if !tells && !ASKING.contains(&word.as_str()) {
         return Err(refused("only one SELECT, WITH, VALUES, TABLE, EXPLAIN or SHOW is answered"));
     }
-    let connection = Connection::open(address).await?;
+    let connection = Connection::open(address, &names.state_schema).await?;
     connection
         .run(&format!(
             "BEGIN TRANSACTION READ ONLY; SET LOCAL lock_timeout = '30s'; SET LOCAL search_path = {}, public",

@@ -14,7 +14,7 @@ use super::stage::key_bytes;
 use super::types::{sql_type, state_type};
 use super::{Names, state};
 use crate::Language;
-use crate::sql::layout::{COMMIT, STATE_SCHEMA, STATE_TABLES, StateTable};
+use crate::sql::layout::{COMMIT, STATE_TABLES, StateTable};
 
 /// Most bytes that the texts of a key may have to be in its index: an entry must fit a third of a page of 8 KB.
 pub(super) const KEY_BYTES_MAX: usize = 2000;
@@ -84,14 +84,17 @@ pub(super) async fn lock(connection: &Connection) -> Attempt<()> {
 
 /// Creates and widens everything in one transaction.
 pub(super) async fn prepare(connection: &Connection, catalog: &Catalog, names: &Names) -> Attempt<()> {
-    let mut wanted: Vec<Wanted> =
-        STATE_TABLES.iter().chain([&COMMIT]).map(|table| of_state(table, names.language)).collect();
+    let mut wanted: Vec<Wanted> = STATE_TABLES
+        .iter()
+        .chain([&COMMIT])
+        .map(|table| of_state(connection, table, names.language))
+        .collect();
     wanted.extend(catalog.tables().map(|table| of_catalog(table, names)));
     connection.run("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE").await?;
     let done = async {
         lock(connection).await?;
         state::check_layout(connection).await?;
-        ensure(connection, &[STATE_SCHEMA, &names.schema], &wanted).await?;
+        ensure(connection, &[connection.state_schema(), &names.schema], &wanted).await?;
         state::note_layout(connection).await
     };
     match done.await {
@@ -108,13 +111,14 @@ pub(super) async fn prepare(connection: &Connection, catalog: &Catalog, names: &
 pub(super) async fn ensure_state_table(connection: &Connection, names: &Names, table: &str) -> Attempt<()> {
     match STATE_TABLES.iter().find(|wanted| wanted.name == table) {
         Some(wanted) if !state::exists(connection, table).await? => {
-            ensure(connection, &[STATE_SCHEMA], &[of_state(wanted, names.language)]).await
+            ensure(connection, &[connection.state_schema()], &[of_state(connection, wanted, names.language)])
+                .await
         }
         _ => Ok(()),
     }
 }
 
-fn of_state(table: &StateTable, language: Language) -> Wanted {
+fn of_state(connection: &Connection, table: &StateTable, language: Language) -> Wanted {
     let columns = table.columns.iter().map(|(name, kind, about)| WantedColumn {
         name,
         sql_type: state_type(*kind),
@@ -122,7 +126,7 @@ fn of_state(table: &StateTable, language: Language) -> Wanted {
         about: say(language, *about),
     });
     Wanted {
-        schema: STATE_SCHEMA.to_owned(),
+        schema: connection.state_schema().to_owned(),
         name: table.name,
         about: say(language, table.about),
         columns: columns.collect(),

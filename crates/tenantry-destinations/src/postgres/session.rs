@@ -10,10 +10,10 @@ use tenantry_replication::catalog::Stream;
 use tenantry_replication::error::{DestinationErrorKind, may_pass};
 
 use super::address::Address;
-use super::connection::{Attempt, Connection, Failure, place};
+use super::connection::{Attempt, Connection, Failure};
 use super::lease;
 use super::stage::Stage;
-use crate::sql::layout::{COMMIT, STATE_SCHEMA};
+use crate::sql::layout::COMMIT;
 
 /// How often a server that does not answer is asked what became of a commit.
 const QUESTIONS_MAX: u32 = 20;
@@ -54,7 +54,7 @@ impl Session {
     pub(super) async fn revive(&mut self, address: &Address) -> Attempt<()> {
         if self.is_open || self.connection.is_closed() {
             self.stage.lose();
-            self.connection = Connection::open(address).await?;
+            self.connection = Connection::open(address, self.connection.state_schema()).await?;
             self.is_open = false;
         }
         Ok(())
@@ -80,7 +80,7 @@ impl Session {
 
     async fn begin_named(&self, fence: Option<u64>) -> Attempt<Transaction> {
         self.connection.run("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE").await?;
-        let table = place(STATE_SCHEMA, COMMIT.name);
+        let table = self.connection.state(COMMIT.name);
         let renamed = format!("UPDATE {table} SET id = gen_random_uuid()::text RETURNING id");
         let row = self.connection.rows(&renamed, &[]).await?.into_iter().next();
         let row = row.ok_or_else(|| {
@@ -147,7 +147,7 @@ impl Session {
         self.stage.lose();
         let mut asked = 0;
         let (connection, name) = loop {
-            match Self::last_commit(address).await {
+            match Self::last_commit(address, self.connection.state_schema()).await {
                 Ok(answer) => break answer,
                 Err(failure) if may_pass(failure.kind) && asked < QUESTIONS_MAX => {
                     asked += 1;
@@ -178,10 +178,10 @@ impl Session {
     }
 
     /// A new connection, and the name of the last transaction, once that is over.
-    async fn last_commit(address: &Address) -> Attempt<(Connection, Option<String>)> {
-        let connection = Connection::open(address).await?;
+    async fn last_commit(address: &Address, state_schema: &str) -> Attempt<(Connection, Option<String>)> {
+        let connection = Connection::open(address, state_schema).await?;
         connection.run(&format!("BEGIN; SET LOCAL lock_timeout = '{PATIENCE}'")).await?;
-        let table = place(STATE_SCHEMA, COMMIT.name);
+        let table = connection.state(COMMIT.name);
         let row = connection.row(&format!("SELECT id FROM {table} FOR UPDATE"), &[]).await?;
         let last = row.try_get(0)?;
         connection.run("ROLLBACK").await?;

@@ -14,16 +14,11 @@ use super::connection::{Attempt, Connection, Failure, literal};
 use super::park;
 use super::types::{POSTGRES, held};
 use crate::sql::Dialect as _;
-use crate::sql::layout::{COMMIT, LAYOUT, STATE_SCHEMA};
-
-/// Full name of a state table.
-pub(super) fn place(name: &str) -> String {
-    super::connection::place(STATE_SCHEMA, name)
-}
+use crate::sql::layout::{COMMIT, LAYOUT};
 
 /// Whether this state table is there.
 pub(super) async fn exists(connection: &Connection, table: &str) -> Attempt<bool> {
-    let sql = format!("SELECT (to_regclass({}) IS NOT NULL)::int::bigint", literal(&place(table)));
+    let sql = format!("SELECT (to_regclass({}) IS NOT NULL)::int::bigint", literal(&connection.state(table)));
     Ok(connection.numbers::<1>(&sql).await? == [1])
 }
 
@@ -32,7 +27,8 @@ pub(super) async fn check_layout(connection: &Connection) -> Attempt<()> {
     if !exists(connection, "meta").await? {
         return Ok(());
     }
-    let [layout] = connection.numbers(&format!("SELECT max(layout) FROM {}", place("meta"))).await?;
+    let [layout] =
+        connection.numbers(&format!("SELECT max(layout) FROM {}", connection.state("meta"))).await?;
     if layout > LAYOUT {
         let message = format!(
             "it was written by a newer version of this tool (layout {layout}, known up to {LAYOUT}): upgrade, or use another database"
@@ -44,7 +40,7 @@ pub(super) async fn check_layout(connection: &Connection) -> Attempt<()> {
 
 /// Writes down the layout, and makes the row that transactions wait for, once the tables are there.
 pub(super) async fn note_layout(connection: &Connection) -> Attempt<()> {
-    let (meta, commit) = (place("meta"), place(COMMIT.name));
+    let (meta, commit) = (connection.state("meta"), connection.state(COMMIT.name));
     connection
         .run(&format!(
             "INSERT INTO {meta} (layout) SELECT {LAYOUT} WHERE NOT EXISTS (SELECT 1 FROM {meta}); \
@@ -55,7 +51,7 @@ pub(super) async fn note_layout(connection: &Connection) -> Attempt<()> {
 
 /// Notes whose tables these are; gives the tenant that they belong to if it is another one.
 pub(super) async fn claim(connection: &Connection, tenant: &str) -> Attempt<Option<String>> {
-    let meta = place("meta");
+    let meta = connection.state("meta");
     let sql = format!("UPDATE {meta} SET tenant = $1 WHERE tenant IS NULL");
     connection.change(&sql, &[(&tenant, Type::TEXT)]).await?;
     other_tenant(connection, tenant).await
@@ -63,7 +59,7 @@ pub(super) async fn claim(connection: &Connection, tenant: &str) -> Attempt<Opti
 
 /// The tenant that the tables belong to if it is another one.
 pub(super) async fn other_tenant(connection: &Connection, tenant: &str) -> Attempt<Option<String>> {
-    let known = connection.texts(&format!("SELECT tenant FROM {}", place("meta"))).await?;
+    let known = connection.texts(&format!("SELECT tenant FROM {}", connection.state("meta"))).await?;
     Ok(known.into_iter().flatten().flatten().find(|known| known != tenant))
 }
 
@@ -73,8 +69,9 @@ pub(super) async fn read(connection: &Connection) -> Attempt<State> {
         return Ok(State::default());
     }
     let (mut checkpoints, mut checkpoint_runs) = (BTreeMap::new(), BTreeMap::new());
-    for row in
-        connection.rows(&format!("SELECT stream, checkpoint, run FROM {}", place("checkpoint")), &[]).await?
+    for row in connection
+        .rows(&format!("SELECT stream, checkpoint, run FROM {}", connection.state("checkpoint")), &[])
+        .await?
     {
         let (name, json): (String, String) = (row.try_get(0)?, row.try_get(1)?);
         let run: Option<i64> = row.try_get(2)?;
@@ -85,7 +82,7 @@ pub(super) async fn read(connection: &Connection) -> Attempt<State> {
         })?;
         checkpoints.insert(name, checkpoint);
     }
-    let [last_run] = connection.numbers(&format!("SELECT max(run) FROM {}", place("run"))).await?;
+    let [last_run] = connection.numbers(&format!("SELECT max(run) FROM {}", connection.state("run"))).await?;
     let (parked, last_run) = (park::reads(connection).await?, u64::try_from(last_run).unwrap_or(0));
     Ok(State { checkpoints, checkpoint_runs, parked, last_run })
 }
@@ -113,7 +110,7 @@ pub(super) async fn write_quarantined(
     };
     let (tables, keys) = (column(|one| one.table), column(|one| &one.key));
     let (reasons, texts) = (column(|one| &one.reason), column(|one| &one.record));
-    let table = place("quarantine");
+    let table = connection.state("quarantine");
     let same: [(&(dyn ToSql + Sync), Type); 3] =
         [(&tables, Type::TEXT_ARRAY), (&keys, Type::TEXT_ARRAY), (&reasons, Type::TEXT_ARRAY)];
     connection
@@ -154,7 +151,7 @@ pub(super) async fn write(connection: &Connection, commit: &Commit) -> Attempt<(
         let (reasons, run) = (column(|gap| &gap.reason), signed(commit.run));
         let sql = format!(
             "INSERT INTO {} (stream, \"from\", \"to\", reason, run, recorded_at) SELECT $1, s.*, $5, {} FROM unnest($2, $3, $4) AS s",
-            place("gap"),
+            connection.state("gap"),
             POSTGRES.time(commit.synced_at)
         );
         let values: [(&(dyn ToSql + Sync), Type); 5] = [
@@ -193,7 +190,7 @@ pub(super) async fn replace(
     run: u64,
     at: Micros,
 ) -> Attempt<()> {
-    let (table, run) = (place(table), signed(run));
+    let (table, run) = (connection.state(table), signed(run));
     connection.change(&format!("DELETE FROM {table} WHERE stream = $1"), &[(&name, Type::TEXT)]).await?;
     let sql = format!(
         "INSERT INTO {table} (stream, {column}, run, updated_at) VALUES ($1, $2, $3, {})",
@@ -209,13 +206,13 @@ pub(super) async fn replace(
 pub(super) async fn record(connection: &Connection, run: &RunRecord) -> Attempt<()> {
     let number = signed(run.run);
     for table in ["run", "run_table"] {
-        let sql = format!("DELETE FROM {} WHERE run = $1", place(table));
+        let sql = format!("DELETE FROM {} WHERE run = $1", connection.state(table));
         connection.change(&sql, &[(&number, Type::INT8)]).await?;
     }
     let (requests, outcome) = (signed(run.requests), held(&run.outcome).into_owned());
     let sql = format!(
         "INSERT INTO {} (run, started_at, finished_at, outcome, requests) VALUES ($1, {}, {}, $2, $3)",
-        place("run"),
+        connection.state("run"),
         POSTGRES.time(run.started_at),
         POSTGRES.time(run.finished_at)
     );
@@ -251,7 +248,7 @@ pub(super) async fn record(connection: &Connection, run: &RunRecord) -> Attempt<
     let sql = format!(
         "INSERT INTO {} (run, \"table\", outcome, message, inserted, updated, deleted, unchanged, quarantined, requests, drifted, seconds) \
          SELECT $1, s.* FROM unnest($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) AS s",
-        place("run_table")
+        connection.state("run_table")
     );
     connection.change(&sql, &values).await?;
     Ok(())

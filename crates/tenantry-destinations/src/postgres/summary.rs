@@ -176,8 +176,8 @@ async fn outcomes(connection: &Connection) -> Attempt<BTreeMap<String, Ended>> {
            {} AS success, t.outcome || coalesce(': ' || t.message, ''), t.requests, t.seconds \
          FROM {} AS t JOIN {} AS r ON r.run = t.run ORDER BY t.\"table\", t.run DESC",
         micros("max(r.finished_at) FILTER (WHERE t.outcome = 'done') OVER (PARTITION BY t.\"table\")"),
-        state::place("run_table"),
-        state::place("run"),
+        connection.state("run_table"),
+        connection.state("run"),
     );
     let mut ended = BTreeMap::new();
     for row in connection.rows(&sql, &[]).await? {

@@ -1,11 +1,10 @@
-//! The state tables, in the schema `_tenantry` of every destination: what they are called, what they hold, what is said of them.
+//! The state tables, in the schema `_tenantry` of every destination ([`crate::state_schema`]): what they are called, what they hold, what is
+//! said of them.
 //!
 //! The one list; each destination gives the columns its own types. Holds no state.
 
 use tenantry_replication::catalog::Text;
 
-/// Schema of the state tables.
-pub(crate) const STATE_SCHEMA: &str = "_tenantry";
 /// Version of the layout below. A destination with a higher one was written by a newer version of this tool.
 pub(crate) const LAYOUT: i64 = 1;
 

@@ -87,7 +87,7 @@ pub(crate) async fn run(args: &DemoArgs) -> CommandResult {
     } else {
         terminal::print(&to_text(&report, &summaries, &queries, &url))?;
     }
-    for warning in report::warnings(&report) {
+    for warning in report::warnings(&report, &config.state_schema()?) {
         terminal::warn(&warning);
     }
     Ok(report::exit(&report))

@@ -169,7 +169,7 @@ impl Following<'_> {
         } else {
             terminal::print(&report::to_text(report))?;
         }
-        warn(report);
+        warn(report, &self.config.state_schema()?);
         Ok(())
     }
 
@@ -184,7 +184,7 @@ impl Following<'_> {
         } else {
             format!("{now} {}\n", report::round_to_text(report))
         })?;
-        warn(report);
+        warn(report, &self.config.state_schema()?);
         Ok(())
     }
 
@@ -258,8 +258,8 @@ fn stopped() -> CommandError {
         .hint("run the same command again: it goes on from there")
 }
 
-fn warn(report: &Report) {
-    for warning in report::warnings(report) {
+fn warn(report: &Report, state_schema: &str) {
+    for warning in report::warnings(report, state_schema) {
         terminal::warn(&warning);
     }
 }

@@ -91,7 +91,7 @@ impl Service {
             match self.sync(&tables).await {
                 Ok(report) => {
                     failed = 0;
-                    show(&report, self.clock.now(), self.json)?;
+                    show(&report, &self.config.state_schema()?, self.clock.now(), self.json)?;
                 }
                 Err(error) if error.exit() == Exit::Interrupted => return Ok(Exit::Done),
                 Err(error) if first && is_hopeless(error.exit()) => return Err(error),
@@ -150,13 +150,13 @@ fn is_hopeless(exit: Exit) -> bool {
 }
 
 /// The report in one line, with the time at which it came.
-fn show(report: &Report, now: Micros, json: bool) -> Result<(), CommandError> {
+fn show(report: &Report, state_schema: &str, now: Micros, json: bool) -> Result<(), CommandError> {
     if json {
         terminal::print(&format!("{}\n", report::to_json(report)))?;
     }
     let now = text::rfc3339(now);
     terminal::message(&format!("{now} {}: {}", report::exit(report).word(), report::summary(report)));
-    for warning in report::warnings(report) {
+    for warning in report::warnings(report, state_schema) {
         terminal::warn(&warning);
     }
     Ok(())

@@ -136,7 +136,7 @@ async fn show(config: &Config, report: &Report, tenant: &Tenant, json: bool) -> 
     } else {
         terminal::print(&report::to_text(report))?;
     }
-    for warning in report::warnings(report) {
+    for warning in report::warnings(report, &config.state_schema()?) {
         terminal::warn(&warning);
     }
     if report.all_done() {

@@ -192,6 +192,11 @@ impl Config {
         Ok(url)
     }
 
+    /// Schema of what runs leave for later ones.
+    pub(crate) fn state_schema(&self) -> Result<String, CommandError> {
+        Ok(tenantry_destinations::state_schema(&self.schema()?))
+    }
+
     /// Selectors of tables: the flags where there are any.
     pub(crate) fn words(&self, setting: &Setting, flags: &[String]) -> Vec<String> {
         if !flags.is_empty() {

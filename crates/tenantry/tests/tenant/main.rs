@@ -16,6 +16,7 @@ mod proxy;
 mod resume;
 mod scenario;
 mod service;
+mod several;
 mod tables;
 mod tamper;
 mod verify;
