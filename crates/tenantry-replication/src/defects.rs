@@ -85,6 +85,8 @@ defects! {
     MalformedIsEmpty,
     /// A list that goes in a circle is read on.
     CircleFollowed,
+    /// A list that names a new position for ever, and gives nothing there, is read on.
+    EmptyPagesFollowed,
     /// A page with more records than were asked for is believed.
     LargerPageBelieved,
     /// Users of one instant that fill a page are not told apart.
@@ -99,6 +101,8 @@ defects! {
     ResumedReadIsFresh,
 
     // How the log is read, and what it tells.
+    /// A log whose pages lead back to earlier ones is read on.
+    LogCircleFollowed,
     /// Nothing before the log's checkpoint is read again.
     LogOverlapDropped,
     /// A gap is seen and not written down.
