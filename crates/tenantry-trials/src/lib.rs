@@ -21,7 +21,7 @@ mod life;
 mod network;
 mod pages;
 #[cfg(feature = "planted-defects")]
-pub pub mod planted;
+pub mod planted;
 mod records;
 mod shrink;
 mod sightings;

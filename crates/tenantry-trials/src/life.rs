@@ -94,6 +94,9 @@ impl<'a> Life<'a> {
         for round in &self.trial.rounds {
             self.world.pass(round.pause, &round.steps);
             self.set_clock();
+            if round.noted_ahead {
+                self.note_ahead();
+            }
             if let Some(crash_at) = round.verifies {
                 let depth = if round.number % 2 == 0 { Depth::Full } else { Depth::Sample(5) };
                 self.verify(&[], Some(crash_at), depth);
@@ -109,6 +112,9 @@ impl<'a> Life<'a> {
             }
             if round.crashes.is_empty() || self.after_crash {
                 self.run(Some(round), None, round.full);
+            }
+            if self.trial.stops_early && !self.world.state().violations.is_empty() {
+                return;
             }
         }
         self.world.calm();

@@ -112,11 +112,8 @@ pub(crate) fn disturb(world: &World, path: &str, query: &str, response: &mut Res
         miscount(world, path, response);
     }
     let at = position(query);
-    let told = Answered {
-        query: query.to_owned(),
-        headers: response.headers.clone(),
-        body: response.body.clone(),
-    };
+    let told =
+        Answered { query: query.to_owned(), headers: response.headers.clone(), body: response.body.clone() };
     let before = {
         let earlier = &mut world.state().run.earlier;
         earlier.first.entry(path.to_owned()).or_insert_with(|| told.clone());

@@ -18,7 +18,11 @@ use crate::world::World;
 /// Keys of a table's rows, by the record that they belong to.
 type ByRecord = BTreeMap<Vec<String>, BTreeSet<Vec<String>>>;
 
-fn by_record<'a>(table: &Table, columns: &[&'static Column], rows: impl Iterator<Item = &'a Row>) -> ByRecord {
+fn by_record<'a>(
+    table: &Table,
+    columns: &[&'static Column],
+    rows: impl Iterator<Item = &'a Row>,
+) -> ByRecord {
     let mut found = ByRecord::new();
     for row in rows {
         let text = |column: &&'static Column| row.get(column.name).cloned().flatten().unwrap_or_default();
@@ -34,7 +38,7 @@ pub(crate) fn are_whole(world: &World, memory: &MemoryDestination, commit: &Comm
         return;
     }
     for (name, counts) in &published.tables {
-        let Some(table) = stream.children().find(|table| table.name == *name) else { continue };
+        let Some(table) = stream.children().iter().find(|table| table.name == *name) else { continue };
         let columns: Vec<_> = stream.parent_key(table).into_iter().map(|(_, own)| own).collect();
         if columns.is_empty() || counts.inserted + counts.updated + counts.deleted == 0 {
             continue;
@@ -67,7 +71,8 @@ pub(crate) fn quarantine_is_kept(world: &World, memory: &MemoryDestination, repo
             kept.quarantine.table == table.table && kept.run == report.run
         };
         if table.outcome == Outcome::Done.word() && kept.iter().find(is_kept).is_none() {
-            let found = format!("{} records of {} did not fit, and none is kept", table.quarantined, table.table);
+            let found =
+                format!("{} records of {} did not fit, and none is kept", table.quarantined, table.table);
             world.violated("I10 nothing dropped silently", found);
         }
     }

@@ -119,6 +119,8 @@ sightings! {
     LogAlone,
     /// A run began with a token that it was given.
     TokenGiven,
+    /// A run began with times on record that had not come yet.
+    NotedAhead,
 }
 
 impl Sighting {

@@ -24,6 +24,8 @@ const FULL_ODDS: f64 = 0.2;
 const LOG_ALONE: f64 = 0.08;
 /// Share of trials in which every process is given a token, and asks for none.
 const GIVEN_TOKEN: f64 = 0.12;
+/// Share of rounds that find times noted by a clock that was far ahead.
+const NOTED_AHEAD: f64 = 0.02;
 /// How long such a token holds: longer than any trial.
 const GIVEN_TOKEN_MICROS: i64 = 90 * 86_400 * 1_000_000;
 /// Seconds before the end of a pause in which events happen that the next run may not be able to read yet, and the one after it must not
@@ -51,6 +53,8 @@ pub struct Trial {
     pub(crate) given_token: bool,
     /// Whether export jobs tell how many users their files hold.
     pub(crate) jobs_count: bool,
+    /// Whether it is over with the first invariant that does not hold.
+    pub(crate) stops_early: bool,
     pub(crate) odds: BTreeMap<Group, f64>,
     pub(crate) rounds: Vec<Round>,
 }
@@ -66,6 +70,8 @@ pub(crate) struct Round {
     pub(crate) follows: u32,
     /// A second process that comes in the middle.
     pub(crate) rival: Option<Rival>,
+    /// Whether an earlier version has noted times by a clock that was far ahead.
+    pub(crate) noted_ahead: bool,
     /// A verification before the run, and the point at which it dies if it comes that far.
     pub(crate) verifies: Option<u64>,
     pub(crate) steps: Vec<Step>,
@@ -137,6 +143,7 @@ impl Trial {
             log_alone: Chance::new(seed, "log alone").happens(LOG_ALONE),
             given_token: Chance::new(seed, "given token").happens(GIVEN_TOKEN),
             jobs_count: Chance::new(seed, "jobs count").happens(0.5),
+            stops_early: false,
             odds: odds(seed),
             rounds: Vec::new(),
             config,
@@ -147,6 +154,8 @@ impl Trial {
             let mut chance = Chance::new(seed, &format!("round {number}"));
             let mut round = round(number, &mut steps, &mut crashes, &mut chance);
             beside(&mut round, &mut Chance::new(seed, &format!("beside {number}")));
+            round.noted_ahead =
+                number > 0 && Chance::new(seed, &format!("ahead {number}")).happens(NOTED_AHEAD);
             trial.rounds.push(round);
         }
         trial.leave_out(without);
@@ -169,6 +178,7 @@ impl Trial {
             round.crashes.retain(|crash| stays("crash", crash.number));
             if !stays("beside", round.number) {
                 (round.follows, round.rival, round.verifies) = (0, None, None);
+                round.noted_ahead = false;
             }
         }
     }
@@ -177,8 +187,9 @@ impl Trial {
     pub fn parts(&self) -> Vec<String> {
         let rounds = self.rounds.iter().map(|round| format!("round:{}", round.number));
         let groups = self.odds.keys().map(|group| group.name().to_owned());
-        let has_beside =
-            |round: &&Round| round.follows > 0 || round.rival.is_some() || round.verifies.is_some();
+        let has_beside = |round: &&Round| {
+            round.follows > 0 || round.rival.is_some() || round.verifies.is_some() || round.noted_ahead
+        };
         let beside = self.rounds.iter().filter(has_beside).map(|round| format!("beside:{}", round.number));
         let crashes = self.rounds.iter().flat_map(|round| &round.crashes);
         let crashes = crashes.map(|crash| format!("crash:{}", crash.number));
@@ -254,6 +265,7 @@ fn round(number: usize, steps: &mut usize, crashes: &mut usize, chance: &mut Cha
         full,
         follows: 0,
         rival: None,
+        noted_ahead: false,
         verifies: None,
         steps: steps_of,
         crashes: crashes_of,

@@ -229,7 +229,7 @@ impl Run {
         let report = self.stream(&log, Some(&mut collector)).await?;
         // A hole in the log, now or since a stream was last up to date, or a log that could not be read, tells nothing of what it hides.
         let has_hole = report.gaps > 0;
-        let reaches_back = collector.reaches_back || planted(Defect::ShortLogNarrows);
+        let reaches_back = collector.reaches_back || !has_hole && planted(Defect::ShortLogNarrows);
         let tells_all = !has_hole && reaches_back || has_hole && planted(Defect::GapNarrows);
         if report.outcome == Outcome::Done && tells_all {
             self.follows_log = true;
