@@ -40,6 +40,8 @@ defects! {
     ClockUsedForDeletes,
     /// A quarantined record counts as gone.
     QuarantineSwallowed,
+    /// A record that lacks a part of its key is taken by the rest of it.
+    PartOfKeyIsEnough,
     /// A record whose key cannot be read does not keep others from being soft-deleted.
     NamelessSwept,
     /// Children of a quarantined parent are not read, and yet nothing keeps them from being swept.
@@ -85,6 +87,8 @@ defects! {
     MalformedIsEmpty,
     /// A list that goes in a circle is read on.
     CircleFollowed,
+    /// A list that names a new position for ever, and gives nothing there, is read on.
+    EmptyPagesFollowed,
     /// A page with more records than were asked for is believed.
     LargerPageBelieved,
     /// Users of one instant that fill a page are not told apart.
@@ -99,6 +103,8 @@ defects! {
     ResumedReadIsFresh,
 
     // How the log is read, and what it tells.
+    /// A log whose pages lead back to earlier ones is read on.
+    LogCircleFollowed,
     /// Nothing before the log's checkpoint is read again.
     LogOverlapDropped,
     /// A gap is seen and not written down.
@@ -119,6 +125,8 @@ defects! {
     // Time.
     /// Changes are timed by our own clock, not by the tenant's.
     OwnClockTrusted,
+    /// With a token that was given, changes are timed by our own clock before the tenant has told its own.
+    OwnClockForGivenToken,
     /// A checkpoint from the future is believed.
     FutureBelieved,
 
@@ -141,7 +149,7 @@ defects! {
 
 #[cfg(feature = "planted-defects")]
 mod selected {
-    //! Which mistake the thread makes: a trial runs in one thread.
+    //! Which mistake the thread makes, and at the places of which it came by: a trial runs in one thread.
 
     use std::cell::Cell;
 
@@ -149,23 +157,34 @@ mod selected {
 
     thread_local! {
         static PLANTED: Cell<Option<Defect>> = const { Cell::new(None) };
+        /// One bit for each mistake.
+        static REACHED: Cell<u128> = const { Cell::new(0) };
     }
+
+    const _: () = assert!(Defect::ALL.len() <= u128::BITS as usize);
 
     /// Plants a mistake in all that this thread runs from now on, or none.
     pub fn plant(defect: Option<Defect>) {
         PLANTED.set(defect);
     }
 
+    /// Mistakes whose places this thread came by since it was last asked: others cannot have shown.
+    pub fn reached() -> Vec<Defect> {
+        let reached = REACHED.take();
+        Defect::ALL.iter().copied().filter(|defect| reached >> (*defect as u32) & 1 == 1).collect()
+    }
+
     /// Whether the thread makes this mistake.
     pub(crate) fn planted(defect: Defect) -> bool {
+        REACHED.set(REACHED.get() | 1 << (defect as u32));
         PLANTED.get() == Some(defect)
     }
 }
 
 #[cfg(feature = "planted-defects")]
-pub use selected::plant;
-#[cfg(feature = "planted-defects")]
 pub(crate) use selected::planted;
+#[cfg(feature = "planted-defects")]
+pub use selected::{plant, reached};
 
 /// Whether this mistake is made: never, in a build without planted defects.
 #[cfg(not(feature = "planted-defects"))]

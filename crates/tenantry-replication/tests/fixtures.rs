@@ -192,6 +192,33 @@ fn a_record_without_a_key_is_refused_and_nothing_counts_as_absent() {
     insta::assert_snapshot!(outcome("clients", &records));
 }
 
+/// The rest of its key would be that of another record, which would then seem gone.
+#[test]
+fn a_record_that_lacks_a_part_of_its_key_is_refused_and_nothing_counts_as_absent() {
+    let records = json!([
+        { "version": "v3", "status": "CURRENT", "runtimes": ["node22"] },
+        { "id": "post-login", "status": "CURRENT" },
+        { "id": "post-login", "version": "v3", "status": "CURRENT" },
+    ]);
+    let stream = CATALOG.stream("action_triggers").unwrap();
+    let mut normalizer = Normalizer::new(&CATALOG, stream);
+    let body = serde_json::to_vec(&records).unwrap();
+    normalizer.page(&Page { records: Records::Array(""), ..page(stream, body) }).unwrap();
+    let refused: Vec<_> =
+        normalizer.take_quarantined().into_iter().map(|one| (one.key, one.reason)).collect();
+    let no_key = "id, version: no key".to_owned();
+    assert_eq!(
+        refused,
+        [
+            (r#"{"id":null,"version":"v3"}"#.to_owned(), no_key.clone()),
+            (r#"{"id":"post-login","version":null}"#.to_owned(), no_key),
+        ]
+    );
+    assert!(normalizer.nameless() && normalizer.spared().is_empty());
+    let rows = normalizer.take(true);
+    assert_eq!(rows.iter().map(|batch| batch.rows.num_rows()).collect::<Vec<_>>(), [1]);
+}
+
 #[test]
 fn children_that_do_not_fit_spare_their_record() {
     let records = json!([

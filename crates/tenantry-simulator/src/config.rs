@@ -108,8 +108,10 @@ pub struct Config {
     pub search_lag_micros: i64,
     /// How long at most an event waits until its log entry is made, microseconds. Auth0: 0 to 6 s.
     pub log_lag_micros: i64,
-    /// Of a thousand events, how many become readable up to 30 s after later ones.
+    /// Of a thousand events, how many become readable after later ones.
     pub late_logs_per_mille: u32,
+    /// How long after, at most, microseconds.
+    pub late_log_micros: i64,
     /// Whether `from` with a log id older than retention is refused (400) instead of starting at the oldest kept.
     pub expired_from_is_error: bool,
     /// Whether the reader's own traffic is logged: `seccft` for tokens, `mgmt_api_read` for secrets, `sapi` for jobs.
@@ -166,6 +168,7 @@ impl Default for Config {
             search_lag_micros: time::SECOND,
             log_lag_micros: 2 * time::SECOND,
             late_logs_per_mille: 0,
+            late_log_micros: 30 * time::SECOND,
             expired_from_is_error: true,
             log_own_traffic: true,
             log_events: true,

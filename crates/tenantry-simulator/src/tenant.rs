@@ -165,7 +165,8 @@ impl Tenant {
         }
         let lag = self.random.below(self.config.log_lag_micros.max(0) as u64 + 1) as i64;
         let late = self.random.chance(u64::from(self.config.late_logs_per_mille));
-        let lateness = if late { self.random.below(30 * time::SECOND as u64) as i64 } else { 0 };
+        let lateness =
+            if late { self.random.below(self.config.late_log_micros.max(1) as u64) as i64 } else { 0 };
         self.count(kind, now);
         self.logs.add(Event { date: now / 1000, kind, fields }, now + lag, lateness);
     }

@@ -2,10 +2,6 @@
 //!
 //! Decides on no occasion: `network` does.
 
-use std::io::Read as _;
-
-use bytes::Bytes;
-use flate2::read::GzDecoder;
 use serde_json::{Value, json};
 use tenantry_simulator::Response;
 
@@ -131,6 +127,15 @@ pub(crate) fn failed_job(world: &World, path: &str) -> Response {
     }
 }
 
+/// Lists of records in answers, by what their paths end with and how deep they lie.
+const LISTS: [(&str, usize); 4] =
+    [("/members", 5), ("/clients", 5), ("/actions/actions", 4), ("/actions/triggers", 4)];
+
+fn is_list(path: &str) -> bool {
+    let depth = path.matches('/').count();
+    depth == 3 || LISTS.iter().any(|(end, at)| depth == *at && path.ends_with(end))
+}
+
 /// Makes one record of an answer such that it does not fit. Events and daily figures are left alone: nobody reads them again. Whether it
 /// surely does not.
 pub(crate) fn spoil(world: &World, path: &str, response: &mut Response) -> bool {
@@ -143,14 +148,14 @@ pub(crate) fn spoil(world: &World, path: &str, response: &mut Response) -> bool 
         body.as_array_mut().and_then(|list| one_of(world, list))
     } else if let Some(list) =
         body.as_object_mut().and_then(|object| object.values_mut().find_map(Value::as_array_mut))
-        && path.matches('/').count() == 3
+        && is_list(path)
     {
         one_of(world, list)
     } else {
         None
     };
     let Some(record) = record else { return false };
-    let kind = world.draw(4);
+    let kind = world.draw(5);
     match (kind, record.as_object_mut()) {
         (0, Some(object)) => object.retain(|name, _| name != "id" && !name.ends_with("_id")),
         (1, Some(object)) => {
@@ -163,38 +168,18 @@ pub(crate) fn spoil(world: &World, path: &str, response: &mut Response) -> bool 
             let parts = object.values_mut().filter(|value| value.is_array() || value.is_object());
             parts.for_each(|value| *value = "neither a list nor an object".into());
         }
+        // The record itself, by its key.
+        (3, Some(object)) => {
+            let flags = object.values_mut().filter(|value| value.is_boolean());
+            flags.for_each(|value| *value = "perhaps".into());
+        }
         _ => *record = json!(7),
     }
     response.body = body.to_string().into_bytes();
-    matches!(kind, 0 | 3)
+    matches!(kind, 0 | 4)
 }
 
 fn one_of<'a>(world: &World, list: &'a mut [Value]) -> Option<&'a mut Value> {
     let at = world.draw(list.len() as u64) as usize;
     list.get_mut(at)
-}
-
-/// The file as plain lines, cut at a line's end: the most treacherous of all.
-pub(crate) fn cut_lines(world: &World, file: &Bytes) -> Bytes {
-    let mut plain = Vec::new();
-    if GzDecoder::new(&file[..]).read_to_end(&mut plain).is_err() {
-        return file.clone();
-    }
-    let ends: Vec<usize> =
-        plain.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at + 1).collect();
-    if ends.is_empty() {
-        return file.clone();
-    }
-    plain.truncate(ends[world.draw(ends.len() as u64) as usize]);
-    plain.into()
-}
-
-/// The file with one bit flipped.
-pub(crate) fn corrupt(world: &World, file: &Bytes) -> Bytes {
-    let mut bytes = file.to_vec();
-    let at = world.draw(bytes.len() as u64) as usize;
-    if let Some(byte) = bytes.get_mut(at) {
-        *byte ^= 1 << world.draw(8);
-    }
-    bytes.into()
 }

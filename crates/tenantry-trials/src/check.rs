@@ -14,6 +14,7 @@
 //! | I8 limits | `conduct`, at the end: own refusals of the whole trial |
 //! | I9 secrets | where the token goes (`network`), what runs say (`life`) |
 //! | I10 named failures | no panic (`life`), no failure by what passes, nothing dropped silently (`conduct`), a reason for each table (`conduct`) |
+//! | whole records, run numbers | `records` and `warehouse`, at each publish: no record of two moments, no number of two runs |
 //! | one writer | `life::rival`: who has lost the lease writes nothing |
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -37,6 +37,8 @@ groups! {
     Unframed = "unframed",
     /// A body ends early in a well-formed answer.
     Truncated = "truncated",
+    /// An export file ends at a line's end, before its own.
+    ShortFile = "short-file",
     /// An export file arrives with wrong bytes in it.
     Corrupt = "corrupt",
     /// Nothing comes until time is out.
@@ -57,8 +59,12 @@ groups! {
     WebPage = "web-page",
     /// JSON of another shape.
     WrongShape = "wrong-shape",
-    /// A list's next position is the one that it is at.
+    /// A list's next position is one that it was at before.
     Circling = "circling",
+    /// A list names another position for ever.
+    Endless = "endless",
+    /// A list's total is more than it holds.
+    Miscounted = "miscounted",
     /// A page of a list comes once more in place of the next one.
     PageAgain = "page-again",
     /// A page holds more than was asked for.
@@ -92,14 +98,18 @@ impl Group {
     pub(crate) fn odds(self, chance: &mut Chance) -> f64 {
         match self {
             Self::Slow | Self::SlowDestination => chance.magnitude(0.02, 0.3),
-            Self::LinkExpired | Self::JobFailed | Self::Corrupt => chance.magnitude(0.1, 0.6),
+            Self::LinkExpired | Self::JobFailed | Self::Corrupt | Self::ShortFile => {
+                chance.magnitude(0.1, 0.6)
+            }
             Self::Withheld | Self::Redirected => chance.magnitude(0.001, 0.01),
             Self::Allowance | Self::ClockWrong => chance.magnitude(0.1, 0.7),
             Self::DiskFull | Self::ReadFailed | Self::CommitRefused | Self::CommitUnacknowledged => {
                 chance.magnitude(0.002, 0.05)
             }
             Self::Denied => chance.magnitude(0.05, 0.3),
-            Self::OddRecord => chance.magnitude(0.01, 0.1),
+            Self::OddRecord => chance.magnitude(0.03, 0.3),
+            Self::Circling | Self::Endless | Self::LargerPage => chance.magnitude(0.01, 0.15),
+            Self::Miscounted => chance.magnitude(0.03, 0.3),
             _ => chance.magnitude(0.003, 0.06),
         }
     }

@@ -100,6 +100,11 @@ impl History {
             .all(|moment| moment.tables().get(table).is_some_and(|rows| rows.contains_key(key)))
     }
 
+    /// Shows what the tenant held, from now back to the beginning, until that is enough.
+    pub(crate) fn until(&mut self, mut is_enough: impl FnMut(&Tables) -> bool) {
+        let _ = self.moments.iter_mut().rev().any(|moment| is_enough(moment.tables()));
+    }
+
     /// When the tenant last changed in the row of this key, or in whether it is there.
     pub(crate) fn describe(&mut self, table: &str, key: &[String]) -> String {
         let mut shown = Vec::new();

@@ -1,7 +1,7 @@
 //! Deterministic trials: the real engine in one thread, on virtual time, against a simulated tenant, into a destination that fails.
 //!
 //! - [`Trial`]: what a seed picks (`trial`, `chance`, `faults`);
-//! - [`run`]: its course (`life`), in a `world` of tenant and time, through a `network` and a `warehouse` that go wrong (`answers`, `pages`, `fate`);
+//! - [`run`]: its course (`life`), in a `world` of tenant and time, through a `network` and a `warehouse` that go wrong (`answers`, `pages`, `files`, `fate`);
 //! - `history` and `check`: what the tenant held, and whether the tables agree, by the oracle alone;
 //! - [`Sightings`]: which interesting states were reached;
 //! - [`shrink`]: the smallest part of a trial that still fails.
@@ -15,12 +15,14 @@ mod check;
 mod conduct;
 mod fate;
 mod faults;
+mod files;
 mod history;
 mod life;
 mod network;
 mod pages;
 #[cfg(feature = "planted-defects")]
 pub mod planted;
+mod records;
 mod shrink;
 mod sightings;
 mod trace;

@@ -20,15 +20,13 @@ use tenantry_simulator::{CLIENT_ID, CLIENT_SECRET};
 use crate::faults::Group;
 use crate::network::Network;
 use crate::sightings::{Sighting, Sightings};
-use crate::trial::{Round, Trial};
+use crate::trial::{Crash, Round, Trial};
 use crate::warehouse::Warehouse;
 use crate::world::{HOST, Violation, World};
-use crate::{catalog, check, conduct};
+use crate::{catalog, check, conduct, records};
 
 /// Pause before the run that must find everything: lists without events are due, indexes have caught up.
 const CALM: Duration = Duration::from_mins(70);
-/// Time between a run that ended badly and the next.
-const RESTART: Duration = Duration::from_secs(20);
 /// Time between the last two runs.
 const AT_ONCE: Duration = Duration::from_secs(5);
 /// Longest time that a run may take.
@@ -75,6 +73,8 @@ struct Life<'a> {
     warehouse: Arc<Warehouse>,
     source: Option<Arc<Auth0>>,
     after_crash: bool,
+    /// Whether runs read the log and nothing else.
+    log_alone: bool,
 }
 
 struct Silent;
@@ -86,32 +86,40 @@ impl Observer for Silent {
 impl<'a> Life<'a> {
     fn new(trial: &'a Trial, world: Arc<World>) -> Self {
         let warehouse = Arc::new(Warehouse::new(Arc::clone(&world), trial.config.search_lag_micros));
-        Self { trial, world, warehouse, source: None, after_crash: false }
+        let log_alone = trial.log_alone;
+        Self { trial, world, warehouse, source: None, after_crash: false, log_alone }
     }
 
     fn live(mut self) {
         for round in &self.trial.rounds {
             self.world.pass(round.pause, &round.steps);
             self.set_clock();
+            if round.noted_ahead {
+                self.note_ahead();
+            }
             if let Some(crash_at) = round.verifies {
                 let depth = if round.number % 2 == 0 { Depth::Full } else { Depth::Sample(5) };
                 self.verify(&[], Some(crash_at), depth);
                 self.source = None;
             }
-            for (number, point) in &round.crashes {
+            for Crash { number, point, rest } in &round.crashes {
                 self.world.trace(&format!("run, crash {number} at point {point}"));
                 let end = self.run(Some(round), Some(*point), round.full);
                 if !matches!(end, End::Crashed) {
                     break;
                 }
-                self.world.pass(RESTART, &[]);
+                self.world.pass(*rest, &[]);
             }
             if round.crashes.is_empty() || self.after_crash {
                 self.run(Some(round), None, round.full);
             }
+            if self.trial.stops_early && !self.world.state().violations.is_empty() {
+                return;
+            }
         }
         self.world.calm();
         self.source = None;
+        self.log_alone = false;
         self.world.pass(CALM, &[]);
         self.judge();
     }
@@ -217,9 +225,13 @@ impl<'a> Life<'a> {
 
     fn options(&self, full: bool) -> Options {
         let catalog = catalog::with_pages_of(self.trial.page_size);
+        let is_read = |stream: &&tenantry_replication::catalog::Stream| {
+            !self.log_alone || stream.name == catalog.feed.stream
+        };
+        let tables = catalog.streams.iter().filter(is_read).flat_map(|stream| stream.tables);
         Options {
             tenant: self.trial.config.tenant.clone(),
-            tables: catalog.tables().map(|table| table.name).collect(),
+            tables: tables.map(|table| table.name).collect(),
             full,
             streams_at_once: self.trial.streams_at_once,
             full_every: self.trial.full_every,
@@ -247,14 +259,19 @@ impl<'a> Life<'a> {
     }
 
     fn source_with(&self, settings: Settings, is_rival: bool) -> Arc<Auth0> {
-        let network = Network { world: Arc::clone(&self.world), host: HOST, is_rival };
+        let counts = self.trial.jobs_count;
+        let network = Network { world: Arc::clone(&self.world), host: HOST, is_rival, counts };
         let clock: Arc<dyn Clock> = Arc::clone(&self.world.clock) as _;
         Arc::new(Auth0::new(settings, Arc::new(network), clock))
     }
 
     fn settings(&self) -> Settings {
-        let credentials =
-            Credentials::ClientSecret { client_id: CLIENT_ID.to_owned(), secret: Secret::new(CLIENT_SECRET) };
+        let credentials = if self.trial.given_token {
+            self.world.saw(Sighting::TokenGiven);
+            Credentials::Token(Secret::new(&self.world.token()))
+        } else {
+            Credentials::ClientSecret { client_id: CLIENT_ID.to_owned(), secret: Secret::new(CLIENT_SECRET) }
+        };
         let domain = Domain::parse(HOST).expect("the simulated tenant has a domain");
         let mut settings = Settings::new(domain, credentials);
         settings.in_flight = self.trial.in_flight;
@@ -287,6 +304,9 @@ impl<'a> Life<'a> {
         }
         if let End::Finished(finished) = end {
             conduct::judge(world, finished.as_ref());
+            if let Ok(report) = finished {
+                records::quarantine_is_kept(world, self.warehouse.memory(), report);
+            }
         }
     }
 
@@ -296,6 +316,9 @@ impl<'a> Life<'a> {
             let message = table.message.as_deref().unwrap_or_default();
             world.trace(&format!("{} {} {message}", table.table, table.outcome));
             self.keep_secrets(message);
+            if message.starts_with("the read did not reach the end") {
+                world.saw(Sighting::ReadIncomplete);
+            }
             let sighting = match table.outcome.as_str() {
                 outcome if outcome == Outcome::Skipped.word() => Sighting::TableSkipped,
                 outcome if outcome == Outcome::Failed.word() => Sighting::StreamFailed,
@@ -303,6 +326,9 @@ impl<'a> Life<'a> {
                 _ => continue,
             };
             world.saw(sighting);
+        }
+        if self.log_alone && report.all_done() {
+            world.saw(Sighting::LogAlone);
         }
         let state = &mut *world.state();
         if report.all_done() && state.run.number > 1 && !state.run.exported && state.run.walked {

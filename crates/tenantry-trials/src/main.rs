@@ -15,7 +15,7 @@ const USAGE: &str =
   --without ...   leave out parts of it: names of groups of faults, `round:N`, `beside:N`, `crash:N`, `step:N`
   --shrink        make failing trials small
   --trace         print the course of the trial
-  --planted NAME  plant this defect, and find the first seed that shows it; with --seed: try that one
+  --planted NAME  plant this defect (several: with commas), and find the first seed that shows it, from S on; with --seed: try that one
   --planted       do so for every defect, and keep the table of the seeds";
 
 struct Order {
@@ -123,20 +123,26 @@ fn tell(seed: u64, verdict: &Verdict, order: &Order, out: &mut impl Write) -> st
 #[cfg(feature = "planted-defects")]
 fn plant(name: &str, order: &Order, out: &mut impl Write) -> std::io::Result<bool> {
     use tenantry_replication::defects::Defect;
-    use tenantry_trials::planted::{SEEDS, TABLE, hunt, table, try_seed};
+    use tenantry_trials::planted::{Catch, SEEDS, TABLE, hunt, table, try_seed};
 
-    let chosen: Vec<Defect> =
-        Defect::ALL.iter().copied().filter(|defect| name.is_empty() || defect.name() == name).collect();
-    let mut catches = Vec::new();
-    for defect in &chosen {
-        let found = if order.one { try_seed(*defect, order.from) } else { hunt(*defect) };
-        match &found {
-            Some(found) => writeln!(out, "{}", found.line())?,
-            None if order.one => writeln!(out, "{} is not shown by seed {}", defect.name(), order.from)?,
-            None => writeln!(out, "{} is not shown by any of {SEEDS} seeds", defect.name())?,
-        }
-        out.flush()?;
-        catches.extend(found);
+    let names: Vec<&str> = name.split(',').collect();
+    let is_chosen = |defect: &Defect| name.is_empty() || names.contains(&defect.name());
+    let chosen: Vec<Defect> = Defect::ALL.iter().copied().filter(is_chosen).collect();
+    let seeds = order.from..if order.one { order.from + 1 } else { SEEDS };
+    let catches = if order.one {
+        chosen.iter().filter_map(|defect| try_seed(*defect, order.from)).collect()
+    } else {
+        let mut told = Ok(());
+        let tell = |found: &Catch| told = writeln!(out, "{}", found.line()).and_then(|()| out.flush());
+        let catches = hunt(&chosen, seeds.clone(), tell);
+        told?;
+        catches
+    };
+    if order.one {
+        catches.iter().try_for_each(|found: &Catch| writeln!(out, "{}", found.line()))?;
+    }
+    for defect in chosen.iter().filter(|defect| catches.iter().all(|catch| catch.defect != **defect)) {
+        writeln!(out, "{} is not shown by seeds {seeds:?}", defect.name())?;
     }
     writeln!(out, "{} defects planted, {} shown", chosen.len(), catches.len())?;
     let all = !chosen.is_empty() && catches.len() == chosen.len();

@@ -18,12 +18,14 @@ use tenantry_simulator::{Request, Response};
 use crate::faults::Group;
 use crate::sightings::Sighting;
 use crate::world::World;
-use crate::{answers, conduct, pages};
+use crate::{answers, conduct, files, pages};
 
 /// Paths of fan-outs end like this.
 const FAN_OUTS: [&str; 2] = ["/members", "/clients"];
 /// Where tokens come from.
 const TOKENS: &str = "/oauth/token";
+/// Where jobs are looked at.
+const JOBS: &str = "/api/v2/jobs/";
 
 /// The way to the tenant.
 pub(crate) struct Network {
@@ -32,6 +34,8 @@ pub(crate) struct Network {
     pub(crate) host: &'static str,
     /// Whether this is a second process: nobody kills it, and what it does is not judged.
     pub(crate) is_rival: bool,
+    /// Whether finished jobs tell how many users their files hold.
+    pub(crate) counts: bool,
 }
 
 /// What becomes of a request.
@@ -121,11 +125,15 @@ impl Network {
         } else if path.starts_with("/exports/") && world.strikes(Group::LinkExpired) {
             return Way::Other(answers::expired_link());
         }
-        let mut response = self.ask(request);
+        let beyond = pages::beyond(world, path, &request.url.query);
+        let is_beyond = beyond.is_some();
+        let mut response = beyond.unwrap_or_else(|| self.ask(request));
         if world.strikes(Group::AnswerLost) {
             return Way::Fails("connection reset");
         }
-        pages::disturb(world, path, &request.url.query, &mut response);
+        if !is_beyond {
+            pages::disturb(world, path, &request.url.query, &mut response);
+        }
         let is_odd = response.status == 200 && path.starts_with("/api/") && world.strikes(Group::OddRecord);
         // Of searches for users some answers are read for their number alone.
         if is_odd && answers::spoil(world, path, &mut response) && path != "/api/v2/users" {
@@ -187,7 +195,12 @@ impl Network {
         asked = asked.header("host", &request.url.origin.authority());
         pages::enlarge(&self.world, &mut asked);
         let at = self.world.clock.truth();
-        self.world.state().simulation.handle(&asked, at)
+        let simulation = &mut self.world.state().simulation;
+        let mut answer = simulation.handle(&asked, at);
+        if self.counts && answer.status == 200 && asked.path.starts_with(JOBS) {
+            files::count(simulation, &mut answer, at);
+        }
+        answer
     }
 
     /// The answer with its body as it arrives: in pieces, and not always whole.
@@ -209,11 +222,16 @@ impl Network {
             (body, broken) = (cut(&body), true);
         } else if world.strikes(Group::Unframed) {
             framed = false;
-            body = if is_file { answers::cut_lines(world, &body) } else { cut(&body) };
+            body = match files::cut(world, &body, false).filter(|_| is_file) {
+                Some(short) => short,
+                None => cut(&body),
+            };
         } else if response.status == 200 && !is_file && world.strikes(Group::Truncated) {
             body = cut(&body.slice(..body.len().saturating_sub(1)));
         } else if is_file && world.strikes(Group::Corrupt) {
-            body = answers::corrupt(world, &body);
+            body = files::corrupt(world, &body);
+        } else if let Some(short) = self.short(is_file, &body) {
+            (body, framed) = short;
         } else {
             whole = true;
         }
@@ -233,6 +251,14 @@ impl Network {
             framed,
             body: Box::new(body),
         }
+    }
+
+    /// The file cut at a line's end, and whether it looks whole all the same: then only its job's count tells.
+    fn short(&self, is_file: bool, body: &Bytes) -> Option<(Bytes, bool)> {
+        if !is_file || !self.world.strikes(Group::ShortFile) {
+            return None;
+        }
+        Some((files::cut(&self.world, body, self.counts)?, self.counts))
     }
 
     /// Writes the exchange down, and notes what it shows.

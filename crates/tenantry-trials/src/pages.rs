@@ -1,34 +1,61 @@
-//! Lists that do not page as they should: they go in a circle, repeat a page, or give more than was asked for.
+//! Lists that do not page as they should: they go in a circle or on for ever, repeat a page, count wrongly, or give more than was asked for.
 //!
 //! Changes requests and answers on their way; decides on no occasion but those of its own faults.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde_json::Value;
 use tenantry_simulator::{Request, Response};
 
 use crate::faults::Group;
+use crate::sightings::Sighting;
 use crate::world::World;
 
 /// Largest page that the API gives.
 const PAGE_MAX: u64 = 100;
 /// Lists of users are searches: each answer stands for itself.
 const SEARCH: &str = "/api/v2/users";
+/// What positions begin with that the tenant never gave.
+const MADE_UP: &str = "further-";
 
 /// A request's query, and the answer to it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Answered {
     query: String,
     headers: Vec<(String, String)>,
     body: Vec<u8>,
 }
 
-/// Answers to the last request for each list of a run.
+impl Answered {
+    fn response(&self) -> Response {
+        Response { status: 200, headers: self.headers.clone(), body: self.body.clone() }
+    }
+}
+
+/// What a list gives behind its end.
+#[derive(Debug, Clone, Copy)]
+enum Beyond {
+    /// Pages without records.
+    Nothing,
+    /// Its last page, again and again.
+    Last,
+    /// Its last page and its first one, in turn.
+    Both,
+}
+
+/// Answers to requests for each list of a run.
 #[derive(Debug, Default)]
 pub(crate) struct Earlier {
-    answers: BTreeMap<String, Answered>,
-    /// Lists that go in a circle for the rest of the run.
-    circles: BTreeSet<String>,
+    first: BTreeMap<String, Answered>,
+    last: BTreeMap<String, Answered>,
+    /// Positions that a list was asked for, in order.
+    positions: BTreeMap<String, Vec<String>>,
+    /// Lists that go in a circle for the rest of the run: where it closes, and where that leads.
+    circles: BTreeMap<String, (String, String)>,
+    /// Lists that have no end for the rest of the run.
+    endless: BTreeMap<String, Beyond>,
+    /// Lists whose total is too high for the rest of the run, and by how much.
+    miscounted: BTreeMap<String, u64>,
 }
 
 /// Asks for a larger page than the engine does, where that strikes.
@@ -50,52 +77,124 @@ pub(crate) fn enlarge(world: &World, request: &mut Request) {
     request.query = larger.collect::<Vec<_>>().join("&");
 }
 
+fn position(query: &str) -> Option<&str> {
+    query.split('&').find_map(|pair| pair.strip_prefix("from="))
+}
+
+/// The answer for a position behind the end of a list that has none.
+pub(crate) fn beyond(world: &World, path: &str, query: &str) -> Option<Response> {
+    let number: u64 = position(query)?.strip_prefix(MADE_UP)?.parse().ok()?;
+    let (first, last, beyond) = {
+        let earlier = &world.state().run.earlier;
+        let of = |answers: &BTreeMap<String, Answered>| answers.get(path).cloned();
+        (of(&earlier.first)?, of(&earlier.last)?, *earlier.endless.get(path)?)
+    };
+    world.saw(Sighting::ReadBeyondEnd);
+    let mut response = match beyond {
+        Beyond::Both if number % 2 == 1 => first.response(),
+        Beyond::Both | Beyond::Last | Beyond::Nothing => last.response(),
+    };
+    let mut body: Value = serde_json::from_slice(&response.body).ok()?;
+    if matches!(beyond, Beyond::Nothing) {
+        body.as_object_mut()?.values_mut().filter_map(Value::as_array_mut).for_each(Vec::clear);
+    }
+    body["next"] = format!("{MADE_UP}{}", number + 1).into();
+    response.body = body.to_string().into_bytes();
+    Some(response)
+}
+
 /// Spoils the paging of an answer, where that strikes.
 pub(crate) fn disturb(world: &World, path: &str, query: &str, response: &mut Response) {
-    let is_list = response.status == 200 && path != SEARCH && !path.starts_with("/api/v2/jobs");
-    let at = query.split('&').find_map(|pair| pair.strip_prefix("from="));
-    let is_later = at.is_some() || (query.contains("page=") && !query.contains("page=0"));
-    if !is_list {
+    if response.status != 200 || path == SEARCH || path.starts_with("/api/v2/jobs") {
         return;
     }
-    let (headers, body) = (response.headers.clone(), response.body.clone());
-    let told = Answered { query: query.to_owned(), headers, body };
-    let (before, circles) = {
+    if query.contains("page=") {
+        miscount(world, path, response);
+    }
+    let at = position(query);
+    let told =
+        Answered { query: query.to_owned(), headers: response.headers.clone(), body: response.body.clone() };
+    let before = {
         let earlier = &mut world.state().run.earlier;
-        (earlier.answers.insert(path.to_owned(), told), earlier.circles.contains(path))
+        earlier.first.entry(path.to_owned()).or_insert_with(|| told.clone());
+        earlier.positions.entry(path.to_owned()).or_default().extend(at.map(|at| at.replace("%7C", "|")));
+        earlier.last.insert(path.to_owned(), told)
     };
-    if !is_later {
+    if query.contains("take=") && has_no_end(world, path, response) {
         return;
     }
-    if let Some(before) = before.filter(|before| before.query != query)
+    let is_later = at.is_some() || (query.contains("page=") && !query.contains("page=0"));
+    if let Some(before) = before.filter(|before| is_later && before.query != query)
         && world.strikes(Group::PageAgain)
     {
         (response.headers, response.body) = (before.headers, before.body);
-    } else if let Some(at) = at
-        && turns_back(response, at, &|| circles || world.strikes(Group::Circling))
-    {
-        world.trace(&format!("{path} goes in a circle"));
-        world.state().run.earlier.circles.insert(path.to_owned());
+    } else if let Some(at) = at {
+        turn_back(world, path, &at.replace("%7C", "|"), response);
     }
 }
 
-/// Lets the answer's next position be the one that it was asked for, where it names one and `strikes` says so.
-fn turns_back(response: &mut Response, at: &str, strikes: &dyn Fn() -> bool) -> bool {
-    let position = at.replace("%7C", "|");
+/// Lets the list's total be more than there is, in all answers of the run.
+fn miscount(world: &World, path: &str, response: &mut Response) {
+    let Ok(mut body) = serde_json::from_slice::<Value>(&response.body) else { return };
+    let Some(total) = body["total"].as_u64() else { return };
+    let known = world.state().run.earlier.miscounted.get(path).copied();
+    if known.is_none() && !world.strikes(Group::Miscounted) {
+        return;
+    }
+    let more = known.unwrap_or_else(|| 1 + world.draw(3));
+    world.state().run.earlier.miscounted.insert(path.to_owned(), more);
+    body["total"] = (total + more).into();
+    response.body = body.to_string().into_bytes();
+}
+
+/// Lets a list that ends here name a position all the same, where that strikes.
+fn has_no_end(world: &World, path: &str, response: &mut Response) -> bool {
+    let Ok(mut body) = serde_json::from_slice::<Value>(&response.body) else { return false };
+    let ends = body.is_object() && body["next"].as_str().unwrap_or_default().is_empty();
+    if !ends || !(world.state().run.earlier.endless.contains_key(path) || world.strikes(Group::Endless)) {
+        return false;
+    }
+    let beyond = [Beyond::Nothing, Beyond::Last, Beyond::Both][world.draw(3) as usize];
+    world.state().run.earlier.endless.insert(path.to_owned(), beyond);
+    body["next"] = format!("{MADE_UP}1").into();
+    response.body = body.to_string().into_bytes();
+    true
+}
+
+/// Lets the answer's next position be one that the list was asked for before, where it names one and that strikes.
+fn turn_back(world: &World, path: &str, at: &str, response: &mut Response) {
+    let (circle, been) = {
+        let earlier = &world.state().run.earlier;
+        (earlier.circles.get(path).cloned(), earlier.positions.get(path).cloned().unwrap_or_default())
+    };
+    let leads = || match &circle {
+        Some((closes, leads)) => (closes == at).then(|| leads.clone()),
+        None => world
+            .strikes(Group::Circling)
+            .then(|| been.get(world.draw(been.len() as u64) as usize).cloned())
+            .flatten(),
+    };
+    let Some(leads) = lead(response, leads) else { return };
+    world.trace(&format!("{path} goes in a circle"));
+    if leads != at {
+        world.saw(Sighting::WideCircle);
+    }
+    world.state().run.earlier.circles.insert(path.to_owned(), (at.to_owned(), leads));
+}
+
+/// Replaces the answer's next position, where it names one and there is another for it.
+fn lead(response: &mut Response, leads: impl Fn() -> Option<String>) -> Option<String> {
     if let Ok(mut body) = serde_json::from_slice::<Value>(&response.body)
         && body["next"].as_str().is_some_and(|next| !next.is_empty())
-        && strikes()
     {
-        body["next"] = position.into();
+        let leads = leads()?;
+        body["next"] = leads.clone().into();
         response.body = body.to_string().into_bytes();
-        return true;
+        return Some(leads);
     }
     let link = response.headers.iter_mut().find(|(name, _)| name.eq_ignore_ascii_case("link"));
-    if let Some((_, link)) = link.filter(|(_, link)| link.contains("from="))
-        && strikes()
-    {
-        *link = format!("<https://tenant.example.com/api/v2/logs?from={at}>; rel=\"next\"");
-        return true;
-    }
-    false
+    let (_, link) = link.filter(|(_, link)| link.contains("from="))?;
+    let leads = leads()?;
+    *link = format!("<https://tenant.example.com/api/v2/logs?from={leads}>; rel=\"next\"");
+    Some(leads)
 }

@@ -5,11 +5,13 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::ops::Range;
 
-use tenantry_replication::defects::{Defect, plant};
+use tenantry_replication::defects::{self, Defect, plant};
 
 use crate::life::run;
 use crate::trial::Trial;
+use crate::world::Violation;
 
 /// A mistake that no seed below this shows is one that the trials are blind to.
 pub const SEEDS: u64 = 500;
@@ -38,19 +40,44 @@ impl Catch {
     }
 }
 
+/// Mistakes whose places the trial of a seed comes by: no other can show in it. Fails where the trial does, without any mistake.
+pub fn reached(seed: u64) -> Result<Vec<Defect>, Violation> {
+    plant(None);
+    defects::reached();
+    let verdict = run(&Trial::new(seed, &BTreeSet::new()), false);
+    let reached = defects::reached();
+    verdict.violations.into_iter().next().map_or(Ok(reached), Err)
+}
+
 /// Runs the trial of a seed with a mistake; what shows it, if anything.
 pub fn try_seed(defect: Defect, seed: u64) -> Option<Catch> {
     plant(Some(defect));
-    let verdict = run(&Trial::new(seed, &BTreeSet::new()), false);
+    let trial = Trial { stops_early: true, ..Trial::new(seed, &BTreeSet::new()) };
+    let verdict = run(&trial, false);
     plant(None);
     let violation = verdict.violations.into_iter().next()?;
     let found = violation.found.chars().take(FOUND_MAX).collect();
     Some(Catch { defect, seed, invariant: violation.invariant.to_owned(), found })
 }
 
-/// The first seed that shows a mistake.
-pub fn hunt(defect: Defect) -> Option<Catch> {
-    (0..SEEDS).find_map(|seed| try_seed(defect, seed))
+/// The first of these seeds that shows each mistake, told as they are found. Tries a seed only with mistakes whose places its trial comes by.
+pub fn hunt(defects: &[Defect], seeds: Range<u64>, mut tell: impl FnMut(&Catch)) -> Vec<Catch> {
+    let mut catches: Vec<Catch> = Vec::new();
+    for seed in seeds {
+        let is_open = |defect: &Defect| catches.iter().all(|catch| catch.defect != *defect);
+        let open: BTreeSet<Defect> = defects.iter().copied().filter(is_open).collect();
+        if open.is_empty() {
+            break;
+        }
+        let Ok(reached) = reached(seed) else { continue };
+        let found = reached.into_iter().filter(|defect| open.contains(defect));
+        for catch in found.filter_map(|defect| try_seed(defect, seed)).collect::<Vec<_>>() {
+            tell(&catch);
+            catches.push(catch);
+        }
+    }
+    catches.sort_by_key(|catch| catch.defect);
+    catches
 }
 
 /// The seed that is kept for a mistake.

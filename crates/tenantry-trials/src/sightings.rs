@@ -107,6 +107,20 @@ sightings! {
     CrashWithinVerify,
     /// A commit that was not acknowledged was made again by the next run.
     CommitRepeated,
+    /// A list's next position led back to an earlier one that it was not at.
+    WideCircle,
+    /// A list was read beyond its end.
+    ReadBeyondEnd,
+    /// A read counted as not complete although it came to its end.
+    ReadIncomplete,
+    /// A record of a list that others depend on was quarantined by its key.
+    ParentQuarantined,
+    /// A run read the log alone.
+    LogAlone,
+    /// A run began with a token that it was given.
+    TokenGiven,
+    /// A run began with times on record that had not come yet.
+    NotedAhead,
 }
 
 impl Sighting {

@@ -2,6 +2,8 @@
 //!
 //! Every part has a name, so that it can be left out: a failing trial is made small that way.
 
+mod changes;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -10,12 +12,25 @@ use tenantry_simulator::{Churn, Config, Plan};
 use crate::chance::Chance;
 use crate::faults::Group;
 
+use changes::{reshape, swap, what};
+
 /// Trials in so many are calm: changes and crashes, but no faults.
 const CALM_ONE_IN: u64 = 6;
 /// Share of rounds in which events expire while the log is read.
 const OUTLIVED: f64 = 0.1;
 /// How often a round reads everything again.
 const FULL_ODDS: f64 = 0.2;
+/// Share of trials in which runs bring the log's tables up to date and no others, until all are.
+const LOG_ALONE: f64 = 0.08;
+/// Share of trials in which every process is given a token, and asks for none.
+const GIVEN_TOKEN: f64 = 0.12;
+/// Share of rounds that find times noted by a clock that was far ahead.
+const NOTED_AHEAD: f64 = 0.02;
+/// How long such a token holds: longer than any trial.
+const GIVEN_TOKEN_MICROS: i64 = 90 * 86_400 * 1_000_000;
+/// Seconds before the end of a pause in which events happen that the next run may not be able to read yet, and the one after it must not
+/// take for old.
+const JUST_BEFORE: (f64, f64) = (60.0, 112.0);
 /// Page sizes that the catalog's lists are read with; the API allows 1 to 100.
 const PAGE_SIZES: [u32; 5] = [2, 3, 5, 10, 100];
 
@@ -32,6 +47,14 @@ pub struct Trial {
     pub(crate) full_every: Duration,
     /// Whether one process makes all runs, until it is killed.
     pub(crate) one_process: bool,
+    /// Whether runs read the log and nothing else, until the last ones.
+    pub(crate) log_alone: bool,
+    /// Whether processes are given a token.
+    pub(crate) given_token: bool,
+    /// Whether export jobs tell how many users their files hold.
+    pub(crate) jobs_count: bool,
+    /// Whether it is over with the first invariant that does not hold.
+    pub(crate) stops_early: bool,
     pub(crate) odds: BTreeMap<Group, f64>,
     pub(crate) rounds: Vec<Round>,
 }
@@ -47,11 +70,22 @@ pub(crate) struct Round {
     pub(crate) follows: u32,
     /// A second process that comes in the middle.
     pub(crate) rival: Option<Rival>,
+    /// Whether an earlier version has noted times by a clock that was far ahead.
+    pub(crate) noted_ahead: bool,
     /// A verification before the run, and the point at which it dies if it comes that far.
     pub(crate) verifies: Option<u64>,
     pub(crate) steps: Vec<Step>,
-    /// Number of the crash, and the point at which the run dies.
-    pub(crate) crashes: Vec<(usize, u64)>,
+    pub(crate) crashes: Vec<Crash>,
+}
+
+/// A kill.
+#[derive(Debug, Clone)]
+pub(crate) struct Crash {
+    pub(crate) number: usize,
+    /// The point at which the run dies, if it comes that far.
+    pub(crate) point: u64,
+    /// How long it takes until the next process begins.
+    pub(crate) rest: Duration,
 }
 
 /// A second process.
@@ -104,8 +138,12 @@ impl Trial {
             in_flight: chance.between(1, 8) as usize,
             streams_at_once: chance.between(1, 4) as usize,
             leave: chance.pick(&[0.0, 0.2, 0.5]),
-            full_every: Duration::from_hours(chance.pick(&[2, 24, 24, 24 * 7])),
+            full_every: Duration::from_hours(chance.pick(&[2, 24, 24, 24 * 7, 24 * 7])),
             one_process: chance.happens(0.4),
+            log_alone: Chance::new(seed, "log alone").happens(LOG_ALONE),
+            given_token: Chance::new(seed, "given token").happens(GIVEN_TOKEN),
+            jobs_count: Chance::new(seed, "jobs count").happens(0.5),
+            stops_early: false,
             odds: odds(seed),
             rounds: Vec::new(),
             config,
@@ -116,21 +154,31 @@ impl Trial {
             let mut chance = Chance::new(seed, &format!("round {number}"));
             let mut round = round(number, &mut steps, &mut crashes, &mut chance);
             beside(&mut round, &mut Chance::new(seed, &format!("beside {number}")));
+            round.noted_ahead =
+                number > 0 && Chance::new(seed, &format!("ahead {number}")).happens(NOTED_AHEAD);
             trial.rounds.push(round);
         }
         trial.leave_out(without);
+        if trial.given_token {
+            trial.config.token_micros = GIVEN_TOKEN_MICROS;
+            // Such a token is not replaced: a run has to fail without it.
+            trial.odds.retain(|group, _| !matches!(group, Group::Revoked | Group::Denied));
+        }
         trial
     }
 
     fn leave_out(&mut self, without: &BTreeSet<String>) {
         let stays = |kind: &str, number: usize| !without.contains(&format!("{kind}:{number}"));
         self.odds.retain(|group, _| !without.contains(group.name()));
+        self.log_alone &= !without.contains("log-alone");
+        self.given_token &= !without.contains("given-token");
         self.rounds.retain(|round| stays("round", round.number));
         for round in &mut self.rounds {
             round.steps.retain(|step| stays("step", step.number));
-            round.crashes.retain(|(number, _)| stays("crash", *number));
+            round.crashes.retain(|crash| stays("crash", crash.number));
             if !stays("beside", round.number) {
                 (round.follows, round.rival, round.verifies) = (0, None, None);
+                round.noted_ahead = false;
             }
         }
     }
@@ -139,14 +187,17 @@ impl Trial {
     pub fn parts(&self) -> Vec<String> {
         let rounds = self.rounds.iter().map(|round| format!("round:{}", round.number));
         let groups = self.odds.keys().map(|group| group.name().to_owned());
-        let has_beside =
-            |round: &&Round| round.follows > 0 || round.rival.is_some() || round.verifies.is_some();
+        let has_beside = |round: &&Round| {
+            round.follows > 0 || round.rival.is_some() || round.verifies.is_some() || round.noted_ahead
+        };
         let beside = self.rounds.iter().filter(has_beside).map(|round| format!("beside:{}", round.number));
         let crashes = self.rounds.iter().flat_map(|round| &round.crashes);
-        let crashes = crashes.map(|(number, _)| format!("crash:{number}"));
+        let crashes = crashes.map(|crash| format!("crash:{}", crash.number));
         let steps = self.rounds.iter().flat_map(|round| &round.steps);
         let steps = steps.map(|step| format!("step:{}", step.number));
-        rounds.chain(groups).chain(beside).chain(crashes).chain(steps).collect()
+        let whole = [("log-alone", self.log_alone), ("given-token", self.given_token)];
+        let whole = whole.into_iter().filter(|(_, is_on)| *is_on).map(|(name, _)| name.to_owned());
+        rounds.chain(groups).chain(whole).chain(beside).chain(crashes).chain(steps).collect()
     }
 }
 
@@ -176,6 +227,7 @@ fn config(seed: u64, chance: &mut Chance) -> Config {
         search_lag_micros: chance.pick(&[0, SECOND, SECOND, 5 * SECOND, 30 * SECOND]),
         log_lag_micros: chance.pick(&[0, 2 * SECOND, 6 * SECOND]),
         late_logs_per_mille: chance.pick(&[0, 0, 100, 400]),
+        late_log_micros: Chance::new(seed, "lateness").pick(&[30, 30, 100]) * SECOND,
         expired_from_is_error: chance.happens(0.5),
         log_own_traffic: chance.happens(0.5),
         oddities: chance.happens(0.5),
@@ -213,6 +265,7 @@ fn round(number: usize, steps: &mut usize, crashes: &mut usize, chance: &mut Cha
         full,
         follows: 0,
         rival: None,
+        noted_ahead: false,
         verifies: None,
         steps: steps_of,
         crashes: crashes_of,
@@ -220,7 +273,7 @@ fn round(number: usize, steps: &mut usize, crashes: &mut usize, chance: &mut Cha
     for _ in 0..chance.between(0, 5) {
         let when = if chance.happens(0.5) {
             // Most often near the end, where indexes still trail behind.
-            When::Pause(if chance.happens(0.5) { chance.share() } else { 1.0 })
+            When::Pause(if chance.happens(0.5) { chance.share() } else { near_the_end(pause, chance) })
         } else {
             When::Request(chance.magnitude(1.0, 120.0) as u64)
         };
@@ -239,6 +292,11 @@ fn round(number: usize, steps: &mut usize, crashes: &mut usize, chance: &mut Cha
         round.steps.push(Step { number: *steps, when, what: What::Churn(Box::new(swap(chance))) });
         *steps += 1;
     }
+    if chance.happens(0.3) {
+        let when = When::Page(chance.between(1, 8));
+        round.steps.push(Step { number: *steps, when, what: What::Churn(Box::new(reshape(chance))) });
+        *steps += 1;
+    }
     if chance.happens(OUTLIVED) {
         outlive(&mut round, steps, chance);
     }
@@ -251,10 +309,20 @@ fn round(number: usize, steps: &mut usize, crashes: &mut usize, chance: &mut Cha
         .steps
         .sort_by(|a, b| order(a.when).partial_cmp(&order(b.when)).unwrap_or(std::cmp::Ordering::Equal));
     while round.crashes.len() < 3 && chance.happens(0.45) {
-        round.crashes.push((*crashes, chance.magnitude(1.0, 700.0) as u64));
+        let point = chance.magnitude(1.0, 700.0) as u64;
+        // Often at once; now and then so late that nothing of the time before is listened to again for other reasons.
+        let rest = if chance.happens(0.6) { 20.0 } else { chance.magnitude(60.0, 3.0 * 3_600.0) };
+        round.crashes.push(Crash { number: *crashes, point, rest: Duration::from_secs_f64(rest) });
         *crashes += 1;
     }
     round
+}
+
+/// The end of a pause, or a minute or two before it.
+fn near_the_end(pause: Duration, chance: &mut Chance) -> f64 {
+    let (least, most) = JUST_BEFORE;
+    let before = least + (most - least) * chance.share();
+    if chance.happens(0.6) { 1.0 } else { (1.0 - before / pause.as_secs_f64()).max(0.0) }
 }
 
 /// Lets a log of several pages gather, and its old end expire while it is read.
@@ -283,87 +351,4 @@ fn beside(round: &mut Round, chance: &mut Chance) {
     if chance.happens(0.15) {
         round.verifies = Some(chance.magnitude(1.0, 5_000.0) as u64);
     }
-}
-
-fn what(chance: &mut Chance) -> What {
-    match chance.below(26) {
-        24..=25 => What::Membership,
-        0 => What::Import(if chance.happens(0.04) { 1_050 } else { chance.between(1, 40) as u32 }),
-        1 => What::Retention(chance.between(1, 3) as i64),
-        2 => What::ExportAllowed(chance.happens(0.5)),
-        7..=9 => What::Churn(Box::new(swap(chance))),
-        3..=6 => What::Logins(chance.between(1, 12) as u32),
-        _ => What::Churn(Box::new(churn(chance))),
-    }
-}
-
-/// As many made as taken: lists that are read by pages shift, and their totals do not tell.
-fn swap(chance: &mut Chance) -> Churn {
-    let count = chance.between(1, 2) as u32;
-    Churn {
-        seed: chance.next(),
-        roles_created: count,
-        roles_deleted: count,
-        actions_created: count,
-        actions_deleted: count,
-        resource_servers_created: count,
-        resource_servers_deleted: count,
-        client_grants_created: 1,
-        client_grants_deleted: 1,
-        ..Churn::default()
-    }
-}
-
-/// A few changes of a few kinds. Never a member added and one removed in one step, so that nothing goes and comes back unseen.
-fn churn(chance: &mut Chance) -> Churn {
-    let mut some = |odds: f64, most: u64| {
-        let count = chance.between(1, most) as u32;
-        if chance.happens(odds) { count } else { 0 }
-    };
-    let mut churn = Churn {
-        users_created: some(0.3, 4),
-        users_updated: some(0.3, 6),
-        users_deleted: some(0.3, 3),
-        users_linked: some(0.12, 2),
-        clients_created: some(0.12, 2),
-        clients_updated: some(0.12, 2),
-        clients_deleted: some(0.1, 1),
-        client_grants_created: some(0.1, 2),
-        client_grants_updated: some(0.1, 1),
-        client_grants_deleted: some(0.1, 1),
-        connections_created: some(0.12, 2),
-        connections_updated: some(0.12, 1),
-        connections_deleted: some(0.1, 1),
-        connection_clients_changed: some(0.15, 1),
-        organizations_created: some(0.15, 2),
-        organizations_updated: some(0.12, 1),
-        organizations_deleted: some(0.1, 1),
-        members_added: some(0.2, 4),
-        members_removed: some(0.2, 3),
-        resource_servers_created: some(0.1, 2),
-        resource_servers_updated: some(0.1, 1),
-        resource_servers_deleted: some(0.1, 1),
-        roles_created: some(0.12, 2),
-        roles_updated: some(0.1, 1),
-        roles_deleted: some(0.12, 1),
-        actions_created: some(0.1, 2),
-        actions_updated: some(0.1, 1),
-        actions_deployed: some(0.1, 1),
-        actions_deleted: some(0.1, 1),
-        log_streams_created: some(0.08, 1),
-        log_streams_updated: some(0.08, 1),
-        log_streams_deleted: some(0.08, 1),
-        grants_created: some(0.15, 3),
-        grants_deleted: some(0.12, 2),
-        ..Churn::default()
-    };
-    if churn.members_added > 0 {
-        churn.members_removed = 0;
-    }
-    if chance.happens(0.02) {
-        churn.users_updated = 60;
-        churn.roles_created = 60;
-    }
-    churn.seed = chance.next();
-    churn
 }

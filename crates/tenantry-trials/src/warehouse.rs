@@ -20,6 +20,7 @@ use tenantry_replication::state::{Checkpoint, RunRecord, State};
 use crate::check::cells;
 use crate::faults::Group;
 use crate::history;
+use crate::records;
 use crate::sightings::Sighting;
 use crate::world::World;
 
@@ -46,6 +47,8 @@ pub(crate) struct Seen {
     /// The log's last position, and the events that could be read when the run began that wrote it.
     pub(crate) position: Option<(String, Arc<BTreeSet<String>>)>,
     unacknowledged: Option<&'static str>,
+    /// Which run of the trial left something under which number.
+    numbers: BTreeMap<u64, (u64, bool)>,
 }
 
 impl Warehouse {
@@ -144,7 +147,10 @@ impl Warehouse {
             .trace(&format!("publish {} {:?} {:?}", commit.stream.name, commit.checkpoint, published.tables));
         if let Some((_, checkpoint)) = &commit.checkpoint {
             self.note_position(checkpoint);
+            self.note_number(commit.run);
         }
+        records::are_whole(world, &self.memory, commit, published);
+        records::note_quarantined(world, commit);
         if !commit.gaps.is_empty() {
             world.saw(Sighting::GapRecorded);
             crate::check::gaps_are_true(world, commit);
@@ -163,6 +169,15 @@ impl Warehouse {
             if !only_grows && counts.deleted + counts.updated > 0 {
                 self.look_at_tombstones(commit, table);
             }
+        }
+    }
+
+    /// A number stands for one run.
+    fn note_number(&self, number: u64) {
+        let this = (self.world.state().run.number, self.is_rival);
+        let known = *self.seen().numbers.entry(number).or_insert(this);
+        if known != this {
+            self.world.violated("run numbers", format!("two runs have the number {number}"));
         }
     }
 

@@ -282,6 +282,16 @@ impl World {
         (state.history.now(), state.history.owed().clone())
     }
 
+    /// A token that somebody else has asked for.
+    pub(crate) fn token(&self) -> String {
+        let at = self.clock.truth();
+        self.listen();
+        let state = &mut *self.state();
+        let token = token(&mut state.simulation, at);
+        state.history.listen(&mut state.simulation, at);
+        token
+    }
+
     /// No more faults from now on.
     pub(crate) fn calm(&self) {
         self.state().calm = true;
@@ -352,14 +362,19 @@ fn toggle_membership(state: &mut State, at: Micros) -> Value {
         state.left = Some(first.clone());
         ("DELETE", first)
     };
-    let body = json!({ "client_id": CLIENT_ID, "client_secret": CLIENT_SECRET, "grant_type": "client_credentials",
-        "audience": format!("https://{HOST}/api/v2/") });
-    let token = state.simulation.handle(&Request::new("POST", "/oauth/token").json(&body), at).json();
-    let token = token["access_token"].as_str().unwrap_or_default().to_owned();
+    let token = token(&mut state.simulation, at);
     let path = format!("/api/v2/organizations/{organization}/members");
     let request = Request::new(method, &path).json(&json!({ "members": [member] })).bearer(&token);
     let status = state.simulation.handle(&request, at).status;
     json!({ "membership": [method, organization, member, status] })
+}
+
+/// A fresh token.
+fn token(simulation: &mut Simulation, at: Micros) -> String {
+    let body = json!({ "client_id": CLIENT_ID, "client_secret": CLIENT_SECRET, "grant_type": "client_credentials",
+        "audience": format!("https://{HOST}/api/v2/") });
+    let token = simulation.handle(&Request::new("POST", "/oauth/token").json(&body), at).json();
+    token["access_token"].as_str().unwrap_or_default().to_owned()
 }
 
 fn control(simulation: &mut Simulation, body: &Value, at: Micros) -> Value {

@@ -9,6 +9,7 @@ use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::SchemaRef;
 
 use crate::catalog::{Catalog, Origin, Rows, Table, Type};
+use crate::defects::{Defect, planted};
 use crate::destination::{Batch, Key, staged_schema};
 use crate::json::{Cursor, Json};
 
@@ -188,7 +189,7 @@ impl TableRows {
         if let Some(reason) = wrong {
             return Err(self.rejected(&cells, reason));
         }
-        if self.identity.iter().all(|&at| cells[at] == Cell::Null) {
+        if self.lacks_key(&cells) {
             return Err(self.rejected(&cells, format!("{}: no key", self.table.key.join(", "))));
         }
         if matches!(self.table.rows, Rows::Elements(_)) && !self.is_first(&cells) {
@@ -196,6 +197,13 @@ impl TableRows {
         }
         self.append(&cells, place.page);
         Ok(())
+    }
+
+    /// Whether what tells rows apart is missing. A record needs all of its key: what is left of it would be that of another one.
+    fn lacks_key(&self, cells: &[Cell<'_>]) -> bool {
+        let is_missing = |at: &usize| cells[*at] == Cell::Null;
+        let lacks_part = self.container.is_none() && self.key.iter().any(is_missing);
+        lacks_part && !planted(Defect::PartOfKeyIsEnough) || self.identity.iter().all(is_missing)
     }
 
     /// A record is known by its key: one that is not text could not be told from others, nor be asked for.

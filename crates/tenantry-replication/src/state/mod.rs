@@ -25,7 +25,8 @@ pub struct State {
 impl State {
     /// Number of the next run: higher than that of any run that left something, on record or not.
     pub fn next_run(&self) -> u64 {
-        let left = self.checkpoint_runs.values().copied().filter(|_| !planted(Defect::RunNumberReused));
+        let left = self.checkpoint_runs.values().copied();
+        let left = left.filter(|run| *run > self.last_run && !planted(Defect::RunNumberReused));
         left.fold(self.last_run, u64::max) + 1
     }
 }

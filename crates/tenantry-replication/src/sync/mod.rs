@@ -228,9 +228,10 @@ impl Run {
             log.from.is_some() || self.tenant_time - since < self.catalog.feed.kept_at_least;
         let report = self.stream(&log, Some(&mut collector)).await?;
         // A hole in the log, now or since a stream was last up to date, or a log that could not be read, tells nothing of what it hides.
-        let has_hole = report.gaps > 0 && !planted(Defect::GapNarrows);
-        let reaches_back = collector.reaches_back || planted(Defect::ShortLogNarrows);
-        if report.outcome == Outcome::Done && !has_hole && reaches_back {
+        let has_hole = report.gaps > 0;
+        let reaches_back = collector.reaches_back || !has_hole && planted(Defect::ShortLogNarrows);
+        let tells_all = !has_hole && reaches_back || has_hole && planted(Defect::GapNarrows);
+        if report.outcome == Outcome::Done && tells_all {
             self.follows_log = true;
             collector.changes.extend(hints.map(Hints::told).unwrap_or_default());
             plan::narrow(self.catalog, options, tasks, &collector.changes, self.tenant_time);

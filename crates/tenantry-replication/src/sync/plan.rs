@@ -186,8 +186,8 @@ pub(super) fn unapplied_since(tasks: &[Task], feed: &str, state: &State) -> Opti
     let run_of = |name: &str| state.checkpoint_runs.get(name).copied();
     let is_behind = |task: &Task| matches!(task.from, Some(Checkpoint::Full { behind_log: true, .. }));
     let applied = run_of(feed).is_some_and(|run| {
-        planted(Defect::WrittenMeansApplied)
-            || narrowable().all(|(task, _)| run_of(&task.checkpoint_name) >= Some(run) && !is_behind(task))
+        narrowable().all(|(task, _)| run_of(&task.checkpoint_name) >= Some(run) && !is_behind(task))
+            || planted(Defect::WrittenMeansApplied)
     });
     // The tenant's clock is known to a second or so, and events become readable late.
     Some((since - LOG_OVERLAP, applied))

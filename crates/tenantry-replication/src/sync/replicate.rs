@@ -206,7 +206,7 @@ impl<'a> Reading<'a> {
     pub(super) fn give_parents(&mut self, run: &Run) {
         let Some(mut parents) = self.parent_keys.take() else { return };
         // A quarantined parent is still there: what belongs to it must be read, or it would seem gone.
-        if !planted(Defect::QuarantinedParentDropped) {
+        if !self.normalizer.spared().is_empty() && !planted(Defect::QuarantinedParentDropped) {
             parents.keys.extend(self.normalizer.spared().iter().filter_map(|key| key.first().cloned()));
         }
         let mut seen = HashSet::new();

@@ -383,6 +383,13 @@ fn circles_and_repeats_are_errors_not_endless() {
         assert_eq!(error.kind, SourceErrorKind::Malformed, "{error}");
         assert!(on_and_on.log().len() < 110, "{error}");
     }
+    // New positions for ever, and two pages in turn.
+    let in_turn = Script::new(|_, before| {
+        let id = ["one", "other"][before % 2];
+        Ok(ok(json!({ "organizations": [{ "id": id }], "next": format!("fresh {before}") })))
+    });
+    assert_eq!(in_turn.read("organizations", None).map(|_| ()).unwrap_err().kind, SourceErrorKind::Malformed);
+    assert!(in_turn.log().len() < 10);
     let repeat = Script::new(|_, _| Ok(ok(json!([{ "id": "same" }]))));
     assert_eq!(repeat.read("roles", None).map(|_| ()).unwrap_err().kind, SourceErrorKind::Malformed);
 }

@@ -280,6 +280,28 @@ fn a_log_that_stands_still_is_an_error_not_endless() {
 }
 
 #[test]
+fn a_log_that_leads_back_to_earlier_pages_is_an_error_not_endless() {
+    // The page behind the third one is the first one again; or the third one, by positions that are new for ever.
+    for (leads_back, is_new) in [(0, false), (200, true)] {
+        let script = Script::new(move |sent, before| {
+            let Some(from) = parameter(&sent.query, "from") else { return Ok(ok(json!([event(0)]))) };
+            let begin = match (0..300).find(|n| id(*n) == from) {
+                Some(299) => leads_back,
+                Some(n) => n + 1,
+                None if before < 2 => 0,
+                None => leads_back,
+            };
+            let last = id(begin + 99);
+            let next = if is_new && begin == leads_back { format!("{before}{}", &last[1..]) } else { last };
+            Ok(with_link(Value::Array((begin..begin + 100).map(event).collect()), &next))
+        });
+        let error = script.read("logs", None).map(|_| ()).unwrap_err();
+        assert_eq!(error.kind, SourceErrorKind::Malformed, "{error}");
+        assert!(script.log().len() < 20, "{} requests", script.log().len());
+    }
+}
+
+#[test]
 fn days_come_whole_and_then_from_the_last_that_may_change() {
     let tenant = Tenant::new(Config { stats_days: 480, ..config(100) });
     let all = tenant.truth()["stats_daily"].as_array().unwrap().len();

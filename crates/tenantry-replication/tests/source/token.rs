@@ -55,6 +55,25 @@ fn a_clock_that_is_set_while_we_run_does_not_change_what_is_known_of_the_tenants
     assert_eq!(tokens(&tenant), 1);
 }
 
+/// It has to be known when a read begins: changes that are timed by a clock that is ahead would count as applied before they are.
+#[test]
+fn with_a_token_that_was_given_the_tenants_time_is_asked_for_before_anything_is_read() {
+    for skew in [300, 3_600, -31_536_000] {
+        let clock = super::time::skewed(skew * 1_000_000);
+        let tenant = Tenant::with(unlimited(), clock, Duration::from_millis(50));
+        let source = tenant.source_with(|settings| {
+            settings.credentials = Credentials::Token(Secret::new("given"));
+        });
+        let access = tenant.clock.run(source.connect()).unwrap();
+        assert!((access.clock_ahead_seconds.unwrap() + skew).abs() <= 1, "{access:?}");
+        tenant.clock.run(source.connect()).unwrap();
+        let log = tenant.log();
+        let asked: Vec<_> = log.iter().map(|sent| (sent.path.as_str(), &sent.authorization)).collect();
+        assert_eq!(asked, [("/.well-known/openid-configuration", &None)], "once, and the token is not shown");
+        assert_eq!(source.requests(), 0, "no limit of the API counts it");
+    }
+}
+
 #[test]
 fn wrong_credentials_are_refused_at_once() {
     let tenant = Tenant::new(unlimited());

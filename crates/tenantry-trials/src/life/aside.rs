@@ -5,8 +5,9 @@
 use std::time::Duration;
 
 use tenantry_replication::catalog::{CATALOG, Catalog};
+use tenantry_replication::clock::Micros;
 use tenantry_replication::destination::{Destination as _, Row};
-use tenantry_replication::state::State;
+use tenantry_replication::state::{Checkpoint, State};
 use tenantry_replication::sync::{
     Depth, Edges, Follower, Options, Report, SyncError, Verification, round, verify,
 };
@@ -57,6 +58,21 @@ impl Life<'_> {
         let memory = self.warehouse.memory();
         let rows = CATALOG.tables().map(|table| (table.name, memory.rows(table.name))).collect();
         (rows, self.world.clock.run(memory.state()).ok())
+    }
+
+    /// Moves the times that are on record a year on, as an earlier version noted them whose clock was wrong.
+    pub(super) fn note_ahead(&self) {
+        const YEAR: Micros = 365 * 86_400 * 1_000_000;
+        let memory = self.warehouse.memory();
+        let Ok(state) = self.world.clock.run(memory.state()) else { return };
+        for (name, checkpoint) in state.checkpoints {
+            let Checkpoint::Full { read_at, applied_at, behind_log } = checkpoint else { continue };
+            let applied_at = applied_at.map(|at| at + YEAR);
+            let moved = Checkpoint::Full { read_at: read_at + YEAR, applied_at, behind_log };
+            let run = state.checkpoint_runs.get(&name).copied().unwrap_or_default();
+            drop(self.world.clock.run(memory.keep(&name, &moved, run, read_at)));
+            self.world.saw(Sighting::NotedAhead);
+        }
     }
 
     /// Verifies. None where it is killed.

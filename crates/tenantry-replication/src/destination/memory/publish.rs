@@ -50,9 +50,7 @@ impl Kept {
             let rows = staged.entry(table.name).or_default();
             rows.retain(|row| !Record::of(stream, table, &row.values).is_wholly_in(&commit.gone));
         }
-        if !planted(Defect::EarlierPagesKept) {
-            keep_last_pages(stream, &mut staged);
-        }
+        keep_last_pages(stream, &mut staged);
         let mut rows = |table: &Table| last_by_key(table, staged.remove(table.name).unwrap_or_default());
         let tables: BTreeMap<_, _> = stream.tables.iter().map(|table| (table.name, rows(table))).collect();
         let records = tables[stream.root().name].keys().cloned().collect();
@@ -255,7 +253,7 @@ fn keep_last_pages(stream: &'static Stream, staged: &mut Staged) {
         let is_last = |row: &StagedRow| {
             let record = Record::of(stream, table, &row.values);
             let last = pages.get(&record.key()).and_then(BTreeSet::last).filter(|_| record.whole);
-            last.is_none_or(|last| row.page >= *last)
+            last.is_none_or(|last| row.page >= *last || planted(Defect::EarlierPagesKept))
         };
         staged.entry(table.name).or_default().retain(is_last);
     }

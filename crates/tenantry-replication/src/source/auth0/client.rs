@@ -2,6 +2,8 @@
 //!
 //! The bearer token goes to the tenant's own host and nowhere else. Decides on no retry itself: [`crate::error::retry`] does.
 
+mod tenant_clock;
+
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -12,7 +14,6 @@ use futures::future::{Either, select};
 
 use super::allowance::Allowance;
 use super::budget::{Budget, Group, Permit, Standing};
-use super::calendar;
 use super::failure::{self, Absent};
 use super::settings::Settings;
 use super::token::{self, Token, Tokens};
@@ -20,7 +21,7 @@ use super::transport::{
     Body, CollectError, Collected, Headers, HttpRequest, Method, Patience, Transport, TransportError,
 };
 use super::url::{self, Url};
-use crate::clock::{Clock, MICROS_PER_SECOND, Micros, micros};
+use crate::clock::{Clock, MICROS_PER_SECOND, Micros};
 use crate::defects::{Defect, planted};
 use crate::error::{Retry, SourceError, SourceErrorKind, SourceResult, retry};
 
@@ -304,20 +305,6 @@ impl Client {
         self.sent.load(Ordering::Relaxed)
     }
 
-    /// Now by the tenant's clock, as far as its answers tell. Too early, never too late, where the machine has slept since the last answer.
-    pub(super) fn tenant_now(&self) -> Micros {
-        match self.epoch.load(Ordering::Relaxed) {
-            i64::MIN => self.clock.now(),
-            epoch => epoch.saturating_add(micros(self.clock.monotonic())),
-        }
-    }
-
-    /// How far the tenant's clock is ahead of ours, in microseconds and good to about a second.
-    pub(super) fn ahead(&self) -> Option<Micros> {
-        let is_known = self.epoch.load(Ordering::Relaxed) != i64::MIN;
-        is_known.then(|| self.tenant_now().saturating_sub(self.clock.now()))
-    }
-
     /// Waits as the kind of error asks, or gives the error back when it is no use to go on.
     async fn before_retry(&self, error: SourceError, tries: &mut Tries) -> SourceResult<()> {
         match retry(error.kind) {
@@ -432,15 +419,6 @@ impl Client {
                 let reason = format!("the answer is larger than {limit} bytes");
                 Err(SourceError::new(SourceErrorKind::LimitExceeded, action, reason))
             }
-        }
-    }
-
-    /// Compares the `Date` of an answer, which is cut to seconds, with the middle of the time that the exchange took.
-    fn learn_clock(&self, headers: &Headers, sent: Duration) {
-        if let Some(date) = headers.get("date").and_then(calendar::parse_http) {
-            let ours = micros(sent).midpoint(micros(self.clock.monotonic()));
-            let theirs = date + MICROS_PER_SECOND / 2;
-            self.epoch.store(theirs.saturating_sub(ours), Ordering::Relaxed);
         }
     }
 

@@ -52,6 +52,8 @@ pub(super) struct Logs {
     told: Option<Checkpoint>,
     /// Events of the largest page so far.
     largest: u64,
+    /// Last event of the page before, where both were asked for by position.
+    passed: Option<String>,
     /// When the read began, by the tenant's clock: what comes later is for the next read.
     began: Micros,
     pages: u64,
@@ -104,6 +106,7 @@ impl Logs {
             proof: Proof::default(),
             told,
             largest: 0,
+            passed: None,
             began: 0,
             pages: 0,
             gaps: Vec::new(),
@@ -281,11 +284,12 @@ impl Logs {
             }
             self.phase = Phase::Ended;
         } else {
+            if !self.goes_further(from, last.as_deref()) {
+                return Err(self.turned_back());
+            }
             let next = events.next.clone().filter(|next| from != Some(next)).or(last);
-            let next = next.filter(|next| from.is_none_or(|from| next != from)).ok_or_else(|| {
-                let action = format!("read page {} of {}", self.pages, self.endpoint.path);
-                SourceError::new(SourceErrorKind::Malformed, action, "the log gives the same position again")
-            })?;
+            let next = next.filter(|next| from.is_none_or(|from| next != from));
+            let next = next.ok_or_else(|| self.turned_back())?;
             self.prove(&next, false).await?;
             self.phase = Phase::Reading(next);
         }
@@ -295,6 +299,21 @@ impl Logs {
         }
         self.told.clone_from(&checkpoint);
         Ok(Some(Page { body: events.body, records: events.records, parent: None, checkpoint }))
+    }
+
+    /// Whether a page holds events behind those of the page before it: else positions that are new for ever, or go in a circle, would
+    /// lead on without an end.
+    fn goes_further(&mut self, from: Option<&str>, last: Option<&str>) -> bool {
+        let passed = self.passed.take();
+        self.passed = last.filter(|_| from.is_some()).map(str::to_owned);
+        let is_further = |passed: &str| last.is_none_or(|last| log_id::is_after(last, passed));
+        passed.filter(|_| from.is_some()).is_none_or(|passed| is_further(&passed))
+            || planted(Defect::LogCircleFollowed)
+    }
+
+    fn turned_back(&self) -> SourceError {
+        let action = format!("read page {} of {}", self.pages, self.endpoint.path);
+        SourceError::new(SourceErrorKind::Malformed, action, "the log gives the same position again")
     }
 
     /// Where the next read goes on, and what of it is not proven yet.

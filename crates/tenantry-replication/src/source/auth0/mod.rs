@@ -100,6 +100,7 @@ impl Source for Auth0 {
 
     async fn connect(&self) -> SourceResult<Access> {
         let token = self.client.token().await?;
+        self.client.know_clock().await?;
         let seconds = |micros: i64| (micros + MICROS_PER_SECOND / 2).div_euclid(MICROS_PER_SECOND);
         Ok(Access { scopes: token.scopes, clock_ahead_seconds: self.client.ahead().map(seconds) })
     }

@@ -113,13 +113,10 @@ pub(super) struct Offset {
 pub(super) struct Checkpoint {
     take: u32,
     from: Option<String>,
-    /// Hashes of the positions that we have been at.
+    /// Hashes of the positions that we have been at, and of the pages that held records.
     been: BTreeSet<u64>,
     restarted: bool,
     complete: bool,
-    /// Hash of the last page's records.
-    #[serde(default)]
-    last: Option<u64>,
     /// Pages in a row that held nothing.
     #[serde(default)]
     empty: u32,
@@ -184,7 +181,6 @@ impl Walk {
             Self::Checkpoint(walk) if walk.from.is_some() && !walk.restarted => {
                 walk.restarted = true;
                 walk.from = None;
-                walk.last = None;
                 walk.been.clear();
                 Refusal::Restart
             }
@@ -240,26 +236,29 @@ impl Offset {
 impl Checkpoint {
     fn new(take: u32) -> Self {
         let been = BTreeSet::new();
-        Self { take, from: None, been, restarted: false, complete: false, last: None, empty: 0 }
+        Self { take, from: None, been, restarted: false, complete: false, empty: 0 }
     }
 
     fn advance(&mut self, head: &Head) -> Result<Step, &'static str> {
-        // A next position that is new each time would lead on for ever.
-        if head.count > 0 && self.last == Some(head.hash) {
+        // A next position that is new each time would lead on for ever, and one that is not in a circle.
+        let place = head.next.as_ref().map(|next| xxh3_64(next.as_bytes()));
+        let has_been = |hash: &u64| self.been.contains(hash) && !planted(Defect::CircleFollowed);
+        if head.count > 0 && has_been(&head.hash) {
             return Err(REPEATED);
         }
-        self.last = Some(head.hash);
+        if place.as_ref().is_some_and(has_been) {
+            return Err("the list's next position is one that it had before");
+        }
+        self.been.extend(place);
+        self.been.extend((head.count > 0).then_some(head.hash));
         self.empty = if head.count == 0 { self.empty + 1 } else { 0 };
-        if self.empty > EMPTY_MAX {
+        if self.empty > EMPTY_MAX && !planted(Defect::EmptyPagesFollowed) {
             return Err("the list goes on and on with pages that hold nothing");
         }
         let Some(next) = &head.next else {
             self.complete = true;
             return Ok(Step::End);
         };
-        if !self.been.insert(xxh3_64(next.as_bytes())) && !planted(Defect::CircleFollowed) {
-            return Err("the list's next position is one that it had before");
-        }
         self.from = Some(next.clone());
         Ok(Step::Again)
     }

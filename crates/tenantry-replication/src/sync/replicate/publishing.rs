@@ -83,7 +83,7 @@ impl Reading<'_> {
             synced_at: run.started_at,
             run: run.number,
             quarantined: std::mem::take(&mut self.quarantined),
-            gaps: if planted(Defect::GapUnwritten) {
+            gaps: if self.gaps.len() > self.gaps_published && planted(Defect::GapUnwritten) {
                 Vec::new()
             } else {
                 self.gaps[self.gaps_published..].to_vec()
