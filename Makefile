@@ -6,12 +6,12 @@ export CARGO_TARGET_DIR ?= $(CACHE)/target
 export PATH := $(PATH):$(HOME)/.cargo/bin:$(CACHE)/uv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test build release docs fuzz deny setup setup-build setup-tests
+.PHONY: help demo test build release docs screenshots fuzz deny setup setup-build setup-tests
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
-demo: setup-build ## Replicate a simulated tenant into tenantry.duckdb: no account needed
+demo: setup-build ## Replicate a simulated tenant into tenantry.duckdb and open the console: no account needed
 	@cargo run --locked -p tenantry -- demo
 
 test: setup-tests ## Run every check and every test
@@ -28,6 +28,9 @@ release: setup-build ## Build the tenantry command, optimised
 docs: setup-build ## Write the documents that are generated from the code
 	@cargo xtask docs
 	@cargo run --locked -q -p tenantry -- reference > docs/cli.md.new && mv docs/cli.md.new docs/cli.md
+
+screenshots: setup-tests ## Take the pictures of the console in docs/images again
+	@scripts/screenshots.sh
 
 fuzz: setup-build ## Fuzz each decoder for 30 minutes, or for SECONDS
 	@scripts/fuzz.sh $(or $(SECONDS),1800) $(TARGETS)

@@ -162,6 +162,24 @@ fetch_auth0_deploy_cli() {
     cp "$pins/package-lock.json" "$clients/package-lock.json.installed"
 }
 
+# A browser and its driver, which look at the console in the tests; versions are pinned beside those tests.
+need_browser() {
+    pins="$root/crates/tenantry/tests/console/browser"
+    browser="$cache/browser"
+    mkdir -p "$browser"
+    if ! have chromium && ! have chromium-browser && ! have google-chrome; then apt_install chromium fonts-noto-cjk; fi
+    if ! cmp -s "$pins/package-lock.json" "$browser/package-lock.json.installed"; then
+        need_node
+        say "installing playwright-core and axe-core for the tests"
+        cp "$pins/package.json" "$pins/package-lock.json" "$browser/"
+        (cd "$browser" && npm ci --silent --ignore-scripts --no-audit --no-fund >/dev/null) ||
+            give_up "could not install playwright-core; check the network, then run: make setup"
+        cp "$pins/package-lock.json" "$browser/package-lock.json.installed"
+    fi
+    # Last, since it says that all of it is there.
+    ln -sfn "$(command -v chromium || command -v chromium-browser || command -v google-chrome)" "$browser/chromium"
+}
+
 # auth0-deploy-cli wants Node.js 20.19 or newer; where the system's is older, one of its own is put beside it.
 need_newer_node() {
     newer="const [a, b] = process.versions.node.split('.'); process.exit(a > 20 || (a == 20 && b >= 19) ? 0 : 1)"
@@ -191,6 +209,7 @@ tests)
     need_postgres
     need_uv
     need_auth0_clients
+    need_browser
     ;;
 *) give_up "usage: scripts/setup.sh build|tests" ;;
 esac

@@ -29,6 +29,8 @@ pub struct Options {
     pub memory_limit: Option<String>,
     /// Threads of an embedded engine; one for each core when `None`.
     pub threads: Option<usize>,
+    /// Whether people look at the tables meanwhile: then an embedded engine keeps all its threads, and takes more memory where no limit is set.
+    pub is_looked_at: bool,
     /// File format version that an embedded engine keeps to, so that older readers can follow.
     pub storage_version: Option<String>,
     /// What the surroundings say to the client of a server.
@@ -67,6 +69,7 @@ impl Default for Options {
             access: Access::Write,
             memory_limit: None,
             threads: None,
+            is_looked_at: false,
             storage_version: None,
             surroundings: Surroundings::default(),
         }

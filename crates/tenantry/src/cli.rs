@@ -8,8 +8,8 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use tenantry_replication::catalog::schema::Language;
 
 use crate::commands::{
-    check, config, demo, detect, plan, reference, resync, run, schema, simulate, sql, status, sync, tables,
-    verify,
+    check, config, demo, detect, plan, reference, resync, run, schema, serve, simulate, sql, status, sync,
+    tables, verify,
 };
 use crate::config::settings;
 use crate::error::Exit;
@@ -36,6 +36,7 @@ pub(crate) enum Command {
     Demo(demo::DemoArgs),
     Sync(sync::SyncArgs),
     Run(run::RunArgs),
+    Serve(serve::ServeArgs),
     Resync(resync::ResyncArgs),
     Verify(verify::VerifyArgs),
     Plan(plan::PlanArgs),
@@ -66,7 +67,7 @@ impl Command {
             Self::Tables(args) => args.json,
             Self::Config(args) => args.wants_json(),
             Self::Sql(args) => args.format == sql::Format::Json,
-            Self::Schema(_) | Self::Simulate(_) | Self::Reference(_) => false,
+            Self::Schema(_) | Self::Serve(_) | Self::Simulate(_) | Self::Reference(_) => false,
         }
     }
 

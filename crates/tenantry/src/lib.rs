@@ -6,6 +6,7 @@ mod cli;
 mod clock;
 mod commands;
 mod config;
+mod console;
 pub mod decoders;
 mod error;
 mod findings;

@@ -52,7 +52,17 @@ pub(crate) async fn replicate(
     options: &Options,
     keeper: &Keeper,
 ) -> Result<Report, CommandError> {
-    under_lease(ends, keeper, async |edges| Ok(sync(edges, &CATALOG, options).await?)).await
+    under_lease(ends, keeper, None, async |edges| Ok(sync(edges, &CATALOG, options).await?)).await
+}
+
+/// The same with somebody else who wants to know how far it is.
+pub(crate) async fn replicate_for(
+    ends: &Ends,
+    options: &Options,
+    keeper: &Keeper,
+    observer: Arc<dyn Observer>,
+) -> Result<Report, CommandError> {
+    under_lease(ends, keeper, Some(observer), async |edges| Ok(sync(edges, &CATALOG, options).await?)).await
 }
 
 /// The same for one round of following.
@@ -64,13 +74,14 @@ pub(crate) async fn replicate_round(
     on_record: bool,
 ) -> Result<Report, CommandError> {
     let work = async |edges: &Edges| Ok(round(edges, &CATALOG, options, hints, on_record).await?);
-    under_lease(ends, keeper, work).await
+    under_lease(ends, keeper, None, work).await
 }
 
 /// Does work that writes, under the lease.
 async fn under_lease(
     ends: &Ends,
     keeper: &Keeper,
+    observer: Option<Arc<dyn Observer>>,
     work: impl AsyncFnOnce(&Edges) -> Result<Report, CommandError>,
 ) -> Result<Report, CommandError> {
     let started_at = ends.clock.now();
@@ -82,7 +93,7 @@ async fn under_lease(
             Err(lost) = keeper.prolong(destination) => Err(lost),
         }
     };
-    let ended = match until_signal(ends, kept).await {
+    let ended = match until_signal(ends, observer, kept).await {
         Ok(Some(report)) => Ok(report),
         Ok(None) => return Err(interrupted(ends, started_at, keeper).await),
         Err(error) => {
@@ -102,7 +113,7 @@ async fn under_lease(
 /// Reckons what a run would take, until that is done or a signal comes.
 pub(crate) async fn reckon(ends: &Ends, options: &Options) -> Result<Forecast, CommandError> {
     let work = async |edges: &Edges| Ok(forecast(edges, &CATALOG, options).await?);
-    let reckoned = until_signal(ends, work).await?;
+    let reckoned = until_signal(ends, None, work).await?;
     reckoned.ok_or_else(|| CommandError::new(Exit::Interrupted, "interrupted; nothing was changed"))
 }
 
@@ -112,14 +123,34 @@ pub(crate) async fn compare(
     options: &Options,
     depth: Depth,
 ) -> Result<Verification, CommandError> {
+    compare_with(ends, options, depth, None).await
+}
+
+/// The same with somebody else who wants to know how far it is.
+pub(crate) async fn compare_for(
+    ends: &Ends,
+    options: &Options,
+    depth: Depth,
+    observer: Arc<dyn Observer>,
+) -> Result<Verification, CommandError> {
+    compare_with(ends, options, depth, Some(observer)).await
+}
+
+async fn compare_with(
+    ends: &Ends,
+    options: &Options,
+    depth: Depth,
+    observer: Option<Arc<dyn Observer>>,
+) -> Result<Verification, CommandError> {
     let work = async |edges: &Edges| Ok(verify(edges, &CATALOG, options, depth).await?);
-    let found = until_signal(ends, work).await?;
+    let found = until_signal(ends, observer, work).await?;
     found.ok_or_else(|| CommandError::new(Exit::Interrupted, "interrupted; nothing was changed"))
 }
 
-/// Does `work` with a progress display; `None` where a signal came first.
+/// Does `work` with a progress display, or with another observer; `None` where a signal came first.
 async fn until_signal<T>(
     ends: &Ends,
+    observer: Option<Arc<dyn Observer>>,
     work: impl AsyncFnOnce(&Edges) -> Result<T, CommandError>,
 ) -> Result<Option<T>, CommandError> {
     let signals = Signals::listen()?;
@@ -128,7 +159,11 @@ async fn until_signal<T>(
         source: Arc::clone(&ends.source),
         destination: Arc::clone(&ends.destination),
         clock: Arc::clone(&ends.clock),
-        observer: if ends.watched { Arc::clone(&progress) as _ } else { Arc::new(Unwatched) },
+        observer: match observer {
+            Some(observer) => observer,
+            None if ends.watched => Arc::clone(&progress) as _,
+            None => Arc::new(Unwatched),
+        },
     };
     let say_if_slow = async {
         ends.clock.sleep(SILENCE).await;

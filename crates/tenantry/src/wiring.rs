@@ -154,6 +154,25 @@ pub(crate) async fn destination(
     Ok(tenantry_destinations::open(url, options(config, url, access)?).await?)
 }
 
+/// The same for a process that shows the destination while it works.
+pub(crate) async fn looked_at(
+    config: &Config,
+    url: &str,
+    access: Access,
+) -> Result<Arc<dyn Destination>, CommandError> {
+    check_scheme(url)?;
+    let options = Options { is_looked_at: true, ..options(config, url, access)? };
+    Ok(tenantry_destinations::open(url, options).await?)
+}
+
+/// Opens a destination that a run has filled before, to show it.
+pub(crate) async fn existing_looked_at(
+    config: &Config,
+    url: &str,
+) -> Result<Arc<dyn Destination>, CommandError> {
+    looked_at(config, url, Access::Read).await.map_err(never_filled)
+}
+
 fn options(config: &Config, url: &str, access: Access) -> Result<Options, CommandError> {
     Ok(Options {
         access,
@@ -183,13 +202,15 @@ pub(crate) async fn existing_or_empty(
 
 /// Opens a destination that a run has filled before, to ask it something.
 pub(crate) async fn existing(config: &Config, url: &str) -> Result<Arc<dyn Destination>, CommandError> {
-    destination(config, url, Access::Read).await.map_err(|error| {
-        if error.exit() == Exit::Destination && !error.has_hints() {
-            error.hint("if it was never filled: `tenantry sync` or `tenantry demo` does that")
-        } else {
-            error
-        }
-    })
+    destination(config, url, Access::Read).await.map_err(never_filled)
+}
+
+fn never_filled(error: CommandError) -> CommandError {
+    if error.exit() == Exit::Destination && !error.has_hints() {
+        error.hint("if it was never filled: `tenantry sync` or `tenantry demo` does that")
+    } else {
+        error
+    }
 }
 
 fn comments(config: &Config) -> Result<Language, CommandError> {

@@ -5,12 +5,13 @@
 use std::sync::Arc;
 
 use adbc_core::options::{IngestMode, OptionStatement};
-use adbc_core::{Connection as _, Database as _, Optionable as _, Statement as _};
+use adbc_core::{CancelHandle, Connection as _, Database as _, Optionable as _, Statement as _};
 use adbc_driver_manager::{ManagedConnection, ManagedDatabase, ManagedStatement};
 use arrow_array::cast::AsArray as _;
 use arrow_array::types::Int64Type;
-use arrow_array::{Array as _, ArrayRef, RecordBatch, RecordBatchIterator};
+use arrow_array::{Array as _, ArrayRef, RecordBatch, RecordBatchIterator, RecordBatchReader as _};
 use arrow_schema::{ArrowError, Field, Schema};
+use tenantry_replication::destination::Answer;
 use tenantry_replication::error::{DestinationError, DestinationErrorKind};
 
 use super::DATABASE;
@@ -143,20 +144,47 @@ impl Connection {
         Ok(reader.collect::<Result<_, _>>()?)
     }
 
+    /// Runs a query with one value for each `?`, and gives at most so many rows of its answer.
+    pub(super) fn rows_up_to(&mut self, sql: &str, values: Vec<ArrayRef>, most: usize) -> Attempt<Answer> {
+        let mut statement = self.statement(sql)?;
+        if !values.is_empty() {
+            statement.bind(parameters(values)?)?;
+        }
+        let reader = statement.execute()?;
+        let mut answer = Answer { batches: vec![RecordBatch::new_empty(reader.schema())], is_cut: false };
+        let mut left = most;
+        for batch in reader {
+            let batch = batch?;
+            if batch.num_rows() > left {
+                answer.batches.push(batch.slice(0, left));
+                answer.is_cut = true;
+                break;
+            }
+            left -= batch.num_rows();
+            answer.batches.push(batch);
+        }
+        Ok(answer)
+    }
+
+    /// What ends a statement of this connection from another thread.
+    pub(super) fn cancel_handle(&self) -> Box<dyn CancelHandle> {
+        self.inner.get_cancel_handle()
+    }
+
     /// Runs a query whose answer is one row of numbers; NULL is 0.
     pub(super) fn numbers<const N: usize>(&mut self, sql: &str) -> Attempt<[i64; N]> {
         let batches = self.rows(sql)?;
-        let row = batches.iter().find(|batch| batch.num_rows() == 1 && batch.num_columns() == N);
-        let row =
-            row.ok_or_else(|| Failure::new(DestinationErrorKind::Failed, "expected one row of numbers"))?;
-        let mut numbers = [0; N];
-        for (number, column) in numbers.iter_mut().zip(row.columns()) {
-            let column = column
-                .as_primitive_opt::<Int64Type>()
-                .ok_or_else(|| Failure::new(DestinationErrorKind::Failed, "expected 64-bit integers"))?;
-            *number = if column.is_null(0) { 0 } else { column.value(0) };
-        }
-        Ok(numbers)
+        numbers_of(&batches)
+    }
+
+    /// The same with one value for each `?`.
+    pub(super) fn numbers_with<const N: usize>(
+        &mut self,
+        sql: &str,
+        values: Vec<ArrayRef>,
+    ) -> Attempt<[i64; N]> {
+        let batches = if values.is_empty() { self.rows(sql)? } else { self.rows_with(sql, values)? };
+        numbers_of(&batches)
     }
 
     /// Runs a query whose answer is text in every column; gives it row by row.
@@ -216,6 +244,20 @@ impl Connection {
         }
         done
     }
+}
+
+/// The one row of an answer.
+fn numbers_of<const N: usize>(batches: &[RecordBatch]) -> Attempt<[i64; N]> {
+    let row = batches.iter().find(|batch| batch.num_rows() == 1 && batch.num_columns() == N);
+    let row = row.ok_or_else(|| Failure::new(DestinationErrorKind::Failed, "expected one row of numbers"))?;
+    let mut numbers = [0; N];
+    for (number, column) in numbers.iter_mut().zip(row.columns()) {
+        let column = column
+            .as_primitive_opt::<Int64Type>()
+            .ok_or_else(|| Failure::new(DestinationErrorKind::Failed, "expected 64-bit integers"))?;
+        *number = if column.is_null(0) { 0 } else { column.value(0) };
+    }
+    Ok(numbers)
 }
 
 const INGEST_CATALOG: &str = "adbc.ingest.target_catalog";

@@ -18,7 +18,8 @@ use rustix::fs::Mode;
 use tenantry_replication::error::DestinationErrorKind;
 
 use super::connection::{Attempt, Connection, Failure, literal, quoted};
-use super::limits::{Limits, MEMORY_BYTES};
+use super::limits::{Limits, memory_bytes};
+use super::reader::KEPT;
 use super::stage::Stage;
 use super::{DATABASE, Names, Shared, driver, state};
 use crate::{Access, Options};
@@ -43,6 +44,9 @@ pub(super) fn open(path: &Path, options: Options) -> Attempt<Shared> {
     let mut writer = Connection::open(&database, &names.state_schema)?;
     let limits = Limits::new(&mut writer, &options);
     attach(&mut writer, path, &options)?;
+    if options.is_looked_at {
+        writer.run(&format!("ATTACH {} AS {}", literal(IN_MEMORY), quoted(KEPT)))?;
+    }
     spill.clear_leftovers();
     // Cannot be switched on again.
     writer.run("SET GLOBAL enable_external_access = false")?;
@@ -73,7 +77,10 @@ fn engine(options: &Options, spill: &SpillFolder) -> Attempt<ManagedDatabase> {
         ("temp_directory", text_of(&spill.path)?.to_owned()),
         // Checkpoints are ours to call for ([`checkpoint`]): by itself DuckDB would also rewrite the staged tables every 16 MB.
         ("checkpoint_threshold", "1TB".to_owned()),
-        ("memory_limit", options.memory_limit.clone().unwrap_or_else(|| format!("{MEMORY_BYTES}B"))),
+        (
+            "memory_limit",
+            options.memory_limit.clone().unwrap_or_else(|| format!("{}B", memory_bytes(options))),
+        ),
     ];
     settings.extend(options.threads.map(|threads| ("threads", threads.to_string())));
     let settings = settings

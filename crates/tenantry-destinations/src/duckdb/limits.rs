@@ -10,6 +10,9 @@ use crate::{Access, Options};
 /// Memory that DuckDB takes where nobody said anything else: enough for ten million rows, as the rest goes to the spill folder.
 pub(super) const MEMORY_BYTES: u64 = 150_000_000;
 
+/// The same where people look at the tables meanwhile: their questions take memory of their own.
+pub(super) const LOOKED_AT_BYTES: u64 = 1_000_000_000;
+
 /// Rows to write, or to sort by their keys, from which on there are parts for several threads.
 const MANY_WRITTEN: u64 = 300_000;
 /// So many rows that are only read weigh as much as one that is written.
@@ -25,14 +28,19 @@ impl Limits {
     /// The limits of a DuckDB that was opened with these options, as one works with it that has little to do yet.
     pub(super) fn new(connection: &mut Connection, options: &Options) -> Self {
         let is_ours = options.memory_limit.is_none();
-        let memory = Memory { bytes: MEMORY_BYTES, is_ours, beyond: AtomicU64::new(0) };
-        let threads = Threads::new(connection);
+        let memory = Memory { bytes: memory_bytes(options), is_ours, beyond: AtomicU64::new(0) };
+        let threads = Threads::new(connection, options.is_looked_at);
         // Where nothing is written all work is a query of the user's.
         if options.access == Access::Write {
             threads.fit(connection, 0, 0);
         }
         Self { memory, threads }
     }
+}
+
+/// Memory that DuckDB takes where the user set no limit.
+pub(super) fn memory_bytes(options: &Options) -> u64 {
+    if options.is_looked_at { LOOKED_AT_BYTES } else { MEMORY_BYTES }
 }
 
 /// Stands for as much beyond the limit as DuckDB takes by itself.
@@ -90,18 +98,23 @@ fn set_memory(connection: &mut Connection, size: &str) -> Attempt<()> {
 pub(super) struct Threads {
     most: u64,
     now: AtomicU64,
+    /// Whether the number stays as it is: questions of people want all of them at any time.
+    is_fixed: bool,
 }
 
 impl Threads {
     /// Takes the number that DuckDB has for the most that it may have.
-    fn new(connection: &mut Connection) -> Self {
+    fn new(connection: &mut Connection, is_fixed: bool) -> Self {
         let most = connection.numbers("SELECT CAST(current_setting('threads') AS BIGINT)");
         let most = most.map_or(1, |[most]| most.unsigned_abs());
-        Self { most, now: AtomicU64::new(most) }
+        Self { most, now: AtomicU64::new(most), is_fixed }
     }
 
     /// Sets the number for work that reads and writes so many rows. A failure costs nothing but time.
     pub(super) fn fit(&self, connection: &mut Connection, read: i64, written: i64) {
+        if self.is_fixed {
+            return;
+        }
         let weight = written.unsigned_abs() + read.unsigned_abs() / READ_PER_WRITTEN;
         let wanted = if weight < MANY_WRITTEN { 1 } else { self.most };
         if self.now.swap(wanted, Ordering::Relaxed) != wanted {

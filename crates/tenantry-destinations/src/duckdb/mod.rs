@@ -13,6 +13,7 @@ mod merge;
 mod park;
 mod publish;
 mod query;
+mod reader;
 mod schema;
 mod stage;
 mod state;
@@ -33,7 +34,7 @@ use tenantry_replication::catalog::{Catalog, Stream};
 use tenantry_replication::clock::Micros;
 use tenantry_replication::destination::{
     Batch, Capabilities, Claim, Commit, Compared, Destination, Key, Lease, LeftOut, Parking, Published,
-    TableSummary, other_tenant,
+    Reader, TableSummary, other_tenant,
 };
 use tenantry_replication::error::{DestinationError, DestinationErrorKind, DestinationResult};
 use tenantry_replication::state::{Checkpoint, RunRecord, State};
@@ -335,5 +336,9 @@ impl Destination for DuckDb {
     async fn query(&self, sql: &str) -> DestinationResult<Vec<RecordBatch>> {
         let sql = sql.to_owned();
         self.on("answer the query", move |shared| query::answer(&shared.database, &shared.names, &sql)).await
+    }
+
+    fn reader(&self) -> Option<Arc<dyn Reader>> {
+        Some(Arc::new(reader::DuckReader { shared: Arc::clone(&self.shared) }))
     }
 }

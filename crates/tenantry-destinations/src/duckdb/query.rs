@@ -16,18 +16,27 @@ use super::{DATABASE, Names};
 pub(super) fn answer(database: &ManagedDatabase, names: &Names, sql: &str) -> Attempt<Vec<RecordBatch>> {
     let mut connection = Connection::open(database, &names.state_schema)?;
     check(&mut connection, sql)?;
-    for schema in [quoted(&names.schema), String::from("main")] {
-        if connection.run(&format!("USE {}.{schema}", quoted(DATABASE))).is_ok() {
-            break;
-        }
-    }
-    connection.run("BEGIN TRANSACTION READ ONLY")?;
+    begin(&mut connection, names)?;
     // The connection, and the transaction with it, ends here.
     connection.rows(sql).map_err(|failure| Failure::new(DestinationErrorKind::Query, failure.message))
 }
 
+/// Begins a transaction that reads, with the replicated tables' schema as the default. It ends with the connection.
+pub(super) fn begin(connection: &mut Connection, names: &Names) -> Attempt<()> {
+    look_at(connection, names)?;
+    connection.run("BEGIN TRANSACTION READ ONLY").map(|_| ())
+}
+
+/// Makes the replicated tables' schema the default, where there is one yet.
+pub(super) fn look_at(connection: &mut Connection, names: &Names) -> Attempt<()> {
+    let schemas = [quoted(&names.schema), String::from("main")];
+    let mut used = schemas.iter().map(|schema| connection.run(&format!("USE {}.{schema}", quoted(DATABASE))));
+    let found = used.find(Result::is_ok);
+    found.unwrap_or(Ok(0)).map(|_| ())
+}
+
 /// Refuses what is not exactly one statement that reads.
-fn check(connection: &mut Connection, sql: &str) -> Attempt<()> {
+pub(super) fn check(connection: &mut Connection, sql: &str) -> Attempt<()> {
     if sql.contains('\0') {
         return Err(refused("it holds a NUL character"));
     }

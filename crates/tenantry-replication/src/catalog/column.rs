@@ -97,6 +97,12 @@ impl Column {
         self.mark = Mark::Foreign;
         self
     }
+
+    /// The same, shown only to those who ask for it.
+    pub(super) const fn sensitive(mut self) -> Self {
+        self.sensitive = true;
+        self
+    }
 }
 
 const fn column(
@@ -106,5 +112,5 @@ const fn column(
     en: &'static str,
     ja: &'static str,
 ) -> Column {
-    Column { name, kind, origin, mark: Mark::None, about: Text { en, ja } }
+    Column { name, kind, origin, mark: Mark::None, sensitive: false, about: Text { en, ja } }
 }

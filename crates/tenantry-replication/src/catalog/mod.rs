@@ -6,12 +6,14 @@
 mod auth0;
 mod column;
 pub mod feed;
+mod references;
 pub mod schema;
 pub mod system;
 #[cfg(test)]
 mod tests;
 
 pub use auth0::CATALOG;
+pub use references::Reference;
 
 /// Everything that is replicated from one kind of source.
 #[derive(Debug, Clone)]
@@ -159,6 +161,8 @@ pub struct Column {
     pub origin: Origin,
     /// The diagram's key mark: a hint for readers; the merge key is [`Table::key`].
     pub mark: Mark,
+    /// Whether its values are shown to people only when they ask for them: source code, settings of others' systems, credentials.
+    pub sensitive: bool,
     /// What it means.
     pub about: Text,
 }

@@ -18,6 +18,7 @@ pub const fn deleted() -> Column {
         kind: Type::Boolean,
         origin: Origin::Deleted,
         mark: Mark::None,
+        sensitive: false,
         about: Text {
             en: "Whether the tenant no longer holds what this row stands for; its last values are kept.",
             ja: "Fivetran削除フラグ",
@@ -32,6 +33,7 @@ pub const fn synced() -> Column {
         kind: Type::Timestamp,
         origin: Origin::Synced,
         mark: Mark::None,
+        sensitive: false,
         about: Text {
             en: "When this row was last written (UTC); a row that did not change is not rewritten.",
             ja: "Fivetranによってデータが最後に同期された日時 (UTC)",
@@ -46,6 +48,7 @@ pub const fn row_id(natural_key: &'static [&'static str]) -> Column {
         kind: Type::String,
         origin: Origin::RowHash(natural_key),
         mark: Mark::Primary,
+        sensitive: false,
         about: Text {
             en: "Stable hash of the row's natural key.",
             ja: "Fivetranが生成したレコードの一意なID",

@@ -3,6 +3,7 @@
 //! Knows no SQL and no storage: that is each destination's own.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use async_trait::async_trait;
@@ -106,6 +107,11 @@ pub trait Destination: Send + Sync {
 
     /// Answers a read-only query in the destination's own SQL. Refuses anything that would write or reach outside.
     async fn query(&self, sql: &str) -> DestinationResult<Vec<RecordBatch>>;
+
+    /// For those who look at the tables while syncs go on; `None` where this destination offers nothing of the kind.
+    fn reader(&self) -> Option<Arc<dyn Reader>> {
+        None
+    }
 }
 
 /// What a destination can and cannot promise.
@@ -257,6 +263,7 @@ mod compare;
 pub mod conformance;
 mod lease;
 mod memory;
+mod reader;
 /// The refusal of [`Destination::claim`].
 pub fn other_tenant(held: &str, tenant: &str) -> DestinationError {
     let message = format!("its tables are those of tenant {held}, not of {tenant}");
@@ -267,4 +274,7 @@ mod schema;
 pub use compare::{Compared, Comparison, Differing, Expected};
 pub use lease::{Claim, Holder, Lease, check as check_lease};
 pub use memory::{KeptGap, KeptQuarantine, MemoryDestination, Row, Value};
+pub use reader::{
+    Answer, Condition, GapRecord, Losses, Mark, PageOf, QuarantineRecord, Reader, Test, Wanted,
+};
 pub use schema::{arrow_type, staged_schema};

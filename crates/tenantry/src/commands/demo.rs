@@ -1,7 +1,9 @@
 //! `tenantry demo`: everything at once on a simulated tenant, without an account.
 
 use std::fmt::Write as _;
+use std::net::Ipv4Addr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
 use serde_json::{Value, json};
@@ -10,11 +12,18 @@ use tenantry_replication::catalog::{CATALOG, Example, Table};
 use tenantry_replication::destination::{Destination, TableSummary};
 use tenantry_replication::source::auth0::{Credentials, Domain, Secret, Settings};
 use tenantry_replication::sync::{FULL_EVERY, Options, Report, UNTOLD_EVERY};
+use tenantry_simulator::server::Server;
 use tenantry_simulator::{CLIENT_ID, CLIENT_SECRET, Config as Simulated, Plan, Simulation, server};
 
 use crate::cli::DestinationArgs;
 use crate::clock::SystemClock;
+use crate::commands::run::{Schedule, asked_to_stop};
+use crate::commands::serve;
 use crate::config::Config;
+use crate::console::demo::Stage;
+use crate::console::live::Live;
+use crate::console::service::Service;
+use crate::console::{Facts, Opened, Place, Ready};
 use crate::error::{CommandError, CommandResult, Exit};
 use crate::lease::Keeper;
 use crate::replicate::{Ends, replicate};
@@ -26,13 +35,15 @@ use crate::{report, simulated, wiring};
 const QUERIES: usize = 3;
 /// Rows of an answer that are shown.
 const ROWS: usize = 5;
+/// How often the demo's log, users and all else are read: whoever plays with it wants to see it soon.
+const DEMO_EVERY: [Duration; 3] = [Duration::from_secs(15), Duration::from_mins(1), Duration::from_mins(5)];
 /// The simulated export job takes no longer than this, so that the demo does not wait for it.
 const EXPORT_MICROS: i64 = 200_000;
 
 /// Replicate a simulated tenant: no account needed
 ///
 /// Starts a simulated Auth0 tenant on the loopback address, replicates all of it over HTTP as a real one would be, shows what arrived and
-/// three queries to try. Run again with the same seed on the same day, it finds the same tenant and changes nothing.
+/// three queries to try; then it serves the console, with buttons that make things happen in the tenant, until it is interrupted. Run again with the same seed on the same day, it finds the same tenant and changes nothing.
 #[derive(Debug, Args)]
 pub(crate) struct DemoArgs {
     /// Users of the simulated tenant
@@ -46,7 +57,13 @@ pub(crate) struct DemoArgs {
     seed: u64,
     #[command(flatten)]
     destination: DestinationArgs,
-    /// Print one JSON object instead of text
+    /// Do not serve the console afterwards
+    #[arg(long)]
+    no_console: bool,
+    /// Port of the console; 0 takes a free one
+    #[arg(long, value_name = "P", default_value_t = serve::PORT)]
+    port: u16,
+    /// Print one JSON object instead of text, and serve no console
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -60,7 +77,7 @@ struct Shown {
 pub(crate) async fn run(args: &DemoArgs) -> CommandResult {
     let config = Config::load()?;
     let url = config.destination(args.destination.destination.as_deref())?;
-    let destination = wiring::destination(&config, &url, Access::Write).await?;
+    let destination = wiring::looked_at(&config, &url, Access::Write).await?;
     let clock = Arc::new(SystemClock::new());
     let server = server::start(Simulation::new(tenant(args)), 0).await.map_err(CommandError::from)?;
     let domain = Domain::parse(&server.url()).map_err(CommandError::usage)?;
@@ -90,7 +107,42 @@ pub(crate) async fn run(args: &DemoArgs) -> CommandResult {
     for warning in report::warnings(&report, &config.state_schema()?) {
         terminal::warn(&warning);
     }
-    Ok(report::exit(&report))
+    if args.json || args.no_console {
+        return Ok(report::exit(&report));
+    }
+    console(args.port, url, ends, Options { full: false, ..options }, &server).await
+}
+
+/// Serves the console over the demo's tables, and goes on syncing the demo's tenant.
+async fn console(port: u16, url: String, ends: Ends, options: Options, server: &Server) -> CommandResult {
+    let stop = asked_to_stop()?;
+    let (live, orders) = Live::new(true);
+    let (live, clock) = (Arc::new(live), Arc::clone(&ends.clock));
+    let retention =
+        server.simulation().lock().ok().map(|simulation| simulation.retention_micros().unsigned_abs());
+    let facts = Facts {
+        tenant: Some(options.tenant.clone()),
+        destination: url,
+        retention: retention.map(Duration::from_micros),
+        ..Facts::default()
+    };
+    let opened = Opened {
+        reader: serve::reader(&ends.destination)?,
+        clock: Arc::clone(&clock),
+        live: Arc::clone(&live),
+        facts,
+        stage: Some(Stage(server.simulation())),
+    };
+    let place =
+        |port| Place { address: (Ipv4Addr::LOCALHOST, port).into(), names: Vec::new(), password: None };
+    let ready = Ready::new(opened, place(port)).await?;
+    terminal::print(&format!("\n{}\n{}\n", paint(HEADING, "Console"), ready.link()?))?;
+    terminal::message("the link opens the console once; Ctrl-C ends it, and the simulated tenant with it");
+    let schedule = Schedule::new(&options.tables, DEMO_EVERY);
+    let keeper = Keeper::staying("demo", clock);
+    let ends = Ends { watched: false, ..ends };
+    let service = orders.map(|orders| Service { ends, options, keeper, schedule, live, orders });
+    serve::served(ready, service, stop).await
 }
 
 /// The tenant of this demo, as it stood at midnight and without limits: nobody else has to share it. It keeps no record of our own visits,

@@ -10,6 +10,7 @@ pub(crate) mod reference;
 pub(crate) mod resync;
 pub(crate) mod run;
 pub(crate) mod schema;
+pub(crate) mod serve;
 pub(crate) mod simulate;
 pub(crate) mod sql;
 pub(crate) mod status;
@@ -34,6 +35,7 @@ pub(crate) fn run(command: &Command) -> CommandResult {
         Command::Demo(args) => wait(demo::run(args)),
         Command::Sync(args) => wait(sync::run(args)),
         Command::Run(args) => wait(run::run(args)),
+        Command::Serve(args) => wait(serve::run(args)),
         Command::Resync(args) => wait(resync::run(args)),
         Command::Verify(args) => wait(verify::run(args)),
         Command::Plan(args) => wait(plan::run(args)),

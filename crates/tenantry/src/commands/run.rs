@@ -128,12 +128,12 @@ impl Service {
 }
 
 /// How long to wait after so many failures in a row.
-fn backoff(failed: u32) -> Duration {
+pub(crate) fn backoff(failed: u32) -> Duration {
     BACKOFF_MAX.min(BACKOFF_FIRST * 2u32.pow(failed.saturating_sub(1).min(16)))
 }
 
 /// Becomes true once a signal has come, whether during a sync or between two.
-pub(super) fn asked_to_stop() -> Result<watch::Receiver<bool>, CommandError> {
+pub(crate) fn asked_to_stop() -> Result<watch::Receiver<bool>, CommandError> {
     let (tell, asked) = watch::channel(false);
     let signals = Signals::listen()?;
     tokio::spawn(async move {
@@ -163,7 +163,7 @@ fn show(report: &Report, state_schema: &str, now: Micros, json: bool) -> Result<
 }
 
 /// An error, with the time at which it came.
-fn show_failure(error: &CommandError, now: Micros, json: bool) -> Result<(), CommandError> {
+pub(crate) fn show_failure(error: &CommandError, now: Micros, json: bool) -> Result<(), CommandError> {
     if json {
         terminal::print(&format!("{}\n", error.to_json()))?;
     }
@@ -173,14 +173,14 @@ fn show_failure(error: &CommandError, now: Micros, json: bool) -> Result<(), Com
 }
 
 /// How often the log, users and all others are read.
-fn intervals(config: &Config) -> Result<[Duration; 3], CommandError> {
+pub(crate) fn intervals(config: &Config) -> Result<[Duration; 3], CommandError> {
     let every = |setting| config.every(setting).map(|every| every.max(EVERY_MIN));
     Ok([every(&settings::LOGS_EVERY)?, every(&settings::USERS_EVERY)?, every(&settings::OTHERS_EVERY)?])
 }
 
 /// Which tables are due when. Times are those of a monotonic clock.
 #[derive(Debug)]
-struct Schedule {
+pub(crate) struct Schedule {
     groups: Vec<Group>,
     /// The tables of the log: part of every sync, since it tells what changed in the others.
     log: BTreeSet<&'static str>,
@@ -195,7 +195,7 @@ struct Group {
 
 impl Schedule {
     /// Everything is due at once.
-    fn new(tables: &BTreeSet<&'static str>, [logs, users, others]: [Duration; 3]) -> Self {
+    pub(crate) fn new(tables: &BTreeSet<&'static str>, [logs, users, others]: [Duration; 3]) -> Self {
         let of = |wanted: fn(Replication) -> bool| -> BTreeSet<&'static str> {
             let streams = CATALOG.streams.iter().filter(|stream| wanted(stream.replication));
             let names = streams.flat_map(|stream| stream.tables).map(|table| table.name);
@@ -213,7 +213,7 @@ impl Schedule {
     }
 
     /// Tables that are due at `now`. Times that were missed are not made up for.
-    fn take(&mut self, now: Duration) -> BTreeSet<&'static str> {
+    pub(crate) fn take(&mut self, now: Duration) -> BTreeSet<&'static str> {
         let mut tables = self.log.clone();
         for group in self.groups.iter_mut().filter(|group| group.due <= now) {
             tables.extend(&group.tables);
@@ -223,14 +223,19 @@ impl Schedule {
     }
 
     /// Makes tables due again at `at`: they were taken, and not brought up to date.
-    fn put_off(&mut self, tables: &BTreeSet<&'static str>, at: Duration) {
+    pub(crate) fn put_off(&mut self, tables: &BTreeSet<&'static str>, at: Duration) {
         for group in self.groups.iter_mut().filter(|group| group.tables.is_subset(tables)) {
             group.due = at;
         }
     }
 
+    /// When each table is due.
+    pub(crate) fn due(&self) -> impl Iterator<Item = (&'static str, Duration)> {
+        self.groups.iter().flat_map(|group| group.tables.iter().map(|table| (*table, group.due)))
+    }
+
     /// When the next tables are due.
-    fn next(&self) -> Duration {
+    pub(crate) fn next(&self) -> Duration {
         self.groups.iter().map(|group| group.due).min().unwrap_or(Duration::MAX)
     }
 }

@@ -368,7 +368,7 @@ pub(crate) fn duration_flag(text: &str) -> Result<Duration, String> {
 }
 
 /// Reads a file that holds a secret, without the line end that editors leave; says when other users can read it.
-fn read_secret(path: &Path) -> Result<String, CommandError> {
+pub(crate) fn read_secret(path: &Path) -> Result<String, CommandError> {
     let wrong = |why: &str| CommandError::usage(format!("read secret from {}: {why}", path.display()));
     let text = read_limited(path, SECRET_BYTES_MAX).map_err(|error| wrong(&error.to_string()))?;
     let secret = text.trim();

@@ -87,7 +87,10 @@ fn plain(value: &Value, null: &str) -> String {
 }
 
 /// Calls `take` with the names and values of each row in turn.
-fn for_each_row(batches: &[RecordBatch], mut take: impl FnMut(&[(&str, Value)])) -> Result<(), ArrowError> {
+pub(crate) fn for_each_row(
+    batches: &[RecordBatch],
+    mut take: impl FnMut(&[(&str, Value)]),
+) -> Result<(), ArrowError> {
     for batch in batches {
         let schema = batch.schema();
         for row in 0..batch.num_rows() {

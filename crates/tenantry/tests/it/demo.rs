@@ -33,8 +33,9 @@ fn the_demo_fills_every_table_and_finds_nothing_new_the_second_time() {
 #[test]
 fn the_demo_shows_what_arrived_and_queries_that_can_be_run() {
     let place = Place::new();
-    let demo =
-        place.run(&["demo", "--users", "60", "--logs", "2000", "--destination", "duckdb:d.duckdb"]).exits(0);
+    let demo = place
+        .run(&["demo", "--users", "60", "--logs", "2000", "--destination", "duckdb:d.duckdb", "--no-console"])
+        .exits(0);
     assert!(
         demo.out.contains("a simulated tenant now stands in duckdb:d.duckdb: 33 tables with "),
         "{}",
@@ -46,8 +47,10 @@ fn the_demo_shows_what_arrived_and_queries_that_can_be_run() {
         .json();
     for query in json["queries"].as_array().unwrap() {
         let sql = query["sql"].as_str().unwrap();
-        let answer =
-            place.run(&["sql", sql, "--format", "json", "--destination", "duckdb:d.duckdb"]).exits(0).json();
+        let answer = place
+            .run(&["sql", sql, "--format", "json", "--destination", "duckdb:d.duckdb", "--no-console"])
+            .exits(0)
+            .json();
         assert!(!answer.as_array().unwrap().is_empty(), "{sql}");
     }
 }
@@ -57,7 +60,7 @@ fn the_demo_shows_what_arrived_and_queries_that_can_be_run() {
 fn the_file_is_its_owners_alone() {
     use std::os::unix::fs::PermissionsExt as _;
     let place = Place::new();
-    place.run(&["demo", "--users", "5", "--logs", "5"]).exits(0);
+    place.run(&["demo", "--users", "5", "--logs", "5", "--no-console"]).exits(0);
     let mode = std::fs::metadata(place.path("tenantry.duckdb")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
 }

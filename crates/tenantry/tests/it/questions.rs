@@ -9,7 +9,7 @@ fn filled() -> &'static Place {
     static PLACE: OnceLock<Place> = OnceLock::new();
     PLACE.get_or_init(|| {
         let place = Place::new();
-        place.run(&["demo", "--users", "40", "--logs", "100"]).exits(0);
+        place.run(&["demo", "--users", "40", "--logs", "100", "--no-console"]).exits(0);
         place
     })
 }

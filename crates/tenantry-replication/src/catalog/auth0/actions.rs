@@ -56,7 +56,7 @@ const ACTION: Table = Table {
             "Whether the draft is the same as the deployed version.",
             "全ての変更がデプロイ済みか",
         ),
-        string("code", "/code", "Source code of the draft.", "アクションのソースコード"),
+        string("code", "/code", "Source code of the draft.", "アクションのソースコード").sensitive(),
         timestamp(
             "created_at",
             "/created_at",

@@ -104,7 +104,8 @@ const LOG_STREAM_SINK: Table = Table {
             "value",
             "Value of the setting; anything but text is JSON, and a credential comes as `***`.",
             "Sinkの値",
-        ),
+        )
+        .sensitive(),
     ],
     about: Text {
         en: "A setting of a log stream's target; credentials are masked.",
@@ -162,7 +163,8 @@ const LOGS: Table = Table {
             "/details/request/auth/credentials",
             "Credential that authenticated the API request, such as the token's `jti`, as JSON.",
             "リクエストの認証資格情報",
-        ),
+        )
+        .sensitive(),
         string(
             "request_auth_user",
             "/details/request/auth/user",

@@ -59,7 +59,7 @@ const fn stream(name: &'static str, tables: &'static [Table], replication: Repli
 }
 
 const fn column(name: &'static str, kind: Type, origin: Origin) -> Column {
-    Column { name, kind, origin, mark: Mark::None, about: TEXT }
+    Column { name, kind, origin, mark: Mark::None, sensitive: false, about: TEXT }
 }
 
 const fn table(

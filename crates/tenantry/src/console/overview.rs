@@ -1,0 +1,224 @@
+//! The first page: is the copy true and fresh, what needs a look, what did the last runs change.
+
+use maud::{Markup, html};
+use tenantry_replication::catalog::CATALOG;
+use tenantry_replication::clock::{MICROS_PER_SECOND, Micros};
+use tenantry_replication::state::RunRecord;
+
+use super::kept::Figures;
+use super::live::Now;
+use super::reply::Content;
+use super::visit::Visit;
+use super::words::clock_time;
+use super::{alerts, cells};
+use crate::terminal::text;
+
+/// Runs that are shown.
+const RUNS: usize = 6;
+/// A day, microseconds.
+const DAY: Micros = 86_400 * MICROS_PER_SECOND;
+
+pub(super) async fn page(visit: &Visit) -> Content {
+    let figures = visit.console.figures().await?;
+    let live = visit.console.live.now();
+    let now = visit.now();
+    Ok(html! {
+        div data-live="reload" {
+            (health(visit, &figures, &live, now))
+            (needs_a_look(visit, &figures, &live, now))
+            (changes(visit, &figures.runs, now))
+            (tables(visit, &figures, &live, now))
+            p.fine {
+                (visit.words.say("Counted ", "集計日時：")) time datetime=(text::rfc3339(figures.at)) { (clock_time(figures.at)) " UTC" }
+            }
+        }
+    })
+}
+
+fn health(visit: &Visit, figures: &Figures, live: &Now, now: Micros) -> Markup {
+    let words = visit.words;
+    let facts = &visit.console.facts;
+    let known: Vec<&str> = figures.tables.iter().filter_map(|table| Some(alerts::ended(table)?.0)).collect();
+    let fresh = known.iter().filter(|word| ["done", "frozen"].contains(word)).count();
+    let is_whole = !known.is_empty() && fresh == known.len() && live.failure.is_none();
+    let last = figures.tables.iter().filter_map(|table| table.last_success).max();
+    let margin = alerts::margin(figures, facts, now);
+    let next = live.due.values().min().copied();
+    let today: u64 =
+        figures.runs.iter().filter(|run| run.started_at > now - DAY).map(|run| run.requests).sum();
+    html! {
+        section.cards aria-label=(words.say("Health", "状態")) {
+            div.card.(if is_whole { "is-good" } else { "is-warn" }) {
+                h2 { (words.say("Copy", "コピーの状態")) }
+                p.figure {
+                    @if is_whole { (words.say("up to date", "最新")) }
+                    @else { (fresh) " / " (CATALOG.tables().count()) }
+                }
+                p { (words.say("last success ", "最終成功：")) (cells::moment(words, last, now)) }
+            }
+            div.card {
+                h2 { (words.say("Rows", "行数")) }
+                p.figure { (text::count(figures.live())) }
+                p { (words.counted(figures.tables.iter().map(|table| table.deleted).sum(), "marked deleted", "marked deleted", "行が削除済み")) }
+            }
+            div.card.(margin.map_or("", |left| if left <= 0 { "is-bad" } else { "" })) {
+                h2 { (words.say("Unread log expires", "未取得ログの失効まで")) }
+                @match margin {
+                    Some(left) => {
+                        p.figure { (words.length(left.max(0).unsigned_abs() / MICROS_PER_SECOND.unsigned_abs())) }
+                        p { (words.say("read up to ", "取得済み：")) (cells::moment(words, figures.read_until, now)) }
+                    }
+                    None => {
+                        p.figure { "–" }
+                        p { (words.say("tell the plan with TENANTRY_PLAN", "TENANTRY_PLANでプランを指定してください")) }
+                    }
+                }
+            }
+            div.card {
+                h2 { (words.say("Requests in 24 h", "24時間のリクエスト")) }
+                p.figure { (text::count(today)) }
+                p {
+                    @match facts.max_requests {
+                        Some(most) => { (words.say("allowed per sync: ", "1回の上限：")) (text::count(most)) }
+                        None => { (words.say("within the tenant's rate limits", "テナントのレート制限内")) }
+                    }
+                }
+            }
+            div.card {
+                h2 { (words.say("Next sync", "次回の同期")) }
+                @if let Some((what, since)) = live.running {
+                    p.figure.is-running { (words.say("running", "実行中")) }
+                    p { (what) " · " (cells::moment(words, Some(since), now)) }
+                } @else {
+                    p.figure { @match next { Some(at) => (words.told_from_now(at.max(now), now)), None => "–" } }
+                    p { @if next.is_none() { (words.say("this console does not sync", "このコンソールは同期しません")) } @else { a href="/syncs" { (words.say("Syncs", "同期")) } } }
+                }
+            }
+        }
+    }
+}
+
+fn needs_a_look(visit: &Visit, figures: &Figures, live: &Now, now: Micros) -> Markup {
+    let words = visit.words;
+    let found = alerts::of(words, figures, live, &visit.console.facts, now);
+    html! {
+        section {
+            h2 { (words.say("Needs a look", "確認が必要な項目")) " " span.pill { (found.len()) } }
+            @if found.is_empty() {
+                p.empty { (words.say("Nothing: no table failed, nothing was lost.", "ありません。失敗したテーブルも、失われたデータもありません。")) }
+            }
+            ul.alerts {
+                @for alert in &found {
+                    li.(if alert.code.is_error() { "is-bad" } else { "is-warn" }) {
+                        p {
+                            span.badge.(if alert.code.is_error() { "is-bad" } else { "is-warn" }) {
+                                @if alert.code.is_error() { (words.say("Error", "エラー")) } @else { (words.say("Warning", "警告")) }
+                            }
+                            " " a href={ "/explain/" (alert.code.name()) } { (alert.code.title(words)) }
+                            @if !alert.about.is_empty() { " · " (alert.about) }
+                        }
+                        @if let Some(said) = &alert.said { p.message { (said) } }
+                        p.fine { (alert.code.fix(words)) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Rows that a run inserted, updated and deleted.
+pub(super) fn changed(run: &RunRecord) -> [u64; 3] {
+    let sum =
+        |number: fn(&tenantry_replication::state::TableRecord) -> u64| run.tables.iter().map(number).sum();
+    [sum(|table| table.inserted), sum(|table| table.updated), sum(|table| table.deleted)]
+}
+
+fn changes(visit: &Visit, runs: &[RunRecord], now: Micros) -> Markup {
+    let words = visit.words;
+    html! {
+        section {
+            h2 { (words.say("What the last runs changed", "最近の実行による変更")) }
+            @if !runs.iter().any(tells) { p.empty { (words.say("None yet.", "まだありません。")) } }
+            @else {
+                div.scroll tabindex="0" role="region" aria-label=(words.say("Last runs", "最近の実行")) {
+                    table.rows {
+                        thead { tr {
+                            th scope="col" { (words.say("Run", "実行")) }
+                            th scope="col" { (words.say("Began", "開始")) }
+                            th scope="col" { (words.say("Outcome", "結果")) }
+                            th.number scope="col" { (words.say("Inserted", "追加")) }
+                            th.number scope="col" { (words.say("Updated", "更新")) }
+                            th.number scope="col" { (words.say("Deleted", "削除")) }
+                            th.number scope="col" { (words.say("Requests", "リクエスト")) }
+                            th scope="col" { (words.say("Tables changed", "変更されたテーブル")) }
+                        } }
+                        tbody { @for run in runs.iter().filter(|run| tells(run)).take(RUNS) { (line(visit, run, now)) } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Whether a run changed something, or did not end well.
+fn tells(run: &RunRecord) -> bool {
+    run.outcome != "done" || changed(run).iter().any(|rows| *rows > 0)
+}
+
+fn line(visit: &Visit, run: &RunRecord, now: Micros) -> Markup {
+    let touched = run.tables.iter().filter(|table| table.inserted + table.updated + table.deleted > 0);
+    let touched: Vec<&str> = touched.map(|table| table.table.as_str()).collect();
+    html! {
+        tr {
+            td { a href={ "/syncs/" (run.run) } { "#" (run.run) } }
+            td { (cells::moment(visit.words, Some(run.started_at), now)) }
+            td { (cells::outcome(visit.words, &run.outcome)) }
+            @for number in changed(run) { td.number { (cells::count(number)) } }
+            td.number { (cells::count(run.requests)) }
+            td.names {
+                @for name in touched.iter().take(4) { a href={ "/explore/" (name) } { (name) } " " }
+                @if touched.len() > 4 { span.fine { "+" (touched.len() - 4) } }
+            }
+        }
+    }
+}
+
+fn tables(visit: &Visit, figures: &Figures, live: &Now, now: Micros) -> Markup {
+    let words = visit.words;
+    html! {
+        section {
+            h2 { (words.say("Tables", "テーブル")) }
+            div.scroll tabindex="0" role="region" aria-label=(words.say("Tables", "テーブル")) {
+                table.rows {
+                    thead { tr {
+                        th scope="col" { (words.say("Table", "テーブル")) }
+                        th.number scope="col" { (words.say("Rows", "行数")) }
+                        th.number scope="col" { (words.say("Deleted", "削除済み")) }
+                        th scope="col" { (words.say("Newest row", "最新の行")) }
+                        th scope="col" { (words.say("Last success", "最終成功")) }
+                        th scope="col" { (words.say("Next", "次回")) }
+                        th scope="col" { (words.say("Outcome", "結果")) }
+                    } }
+                    tbody {
+                        @for table in &figures.tables {
+                            tr {
+                                td { a href={ "/explore/" (table.table) } { (table.table) } }
+                                td.number { (cells::count(table.live)) }
+                                td.number { (cells::count(table.deleted)) }
+                                td { (cells::moment(words, table.newest, now)) }
+                                td { (cells::moment(words, table.last_success, now)) }
+                                td { (cells::moment(words, live.due.get(table.table).map(|at| (*at).max(now)), now)) }
+                                td {
+                                    @match alerts::ended(table) {
+                                        Some((word, _)) => (cells::outcome(words, word)),
+                                        None => { span.none { "–" } }
+                                    }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
