@@ -107,9 +107,8 @@ impl Group {
                 chance.magnitude(0.002, 0.05)
             }
             Self::Denied => chance.magnitude(0.05, 0.3),
-            Self::OddRecord => chance.magnitude(0.03, 0.3),
             Self::Circling | Self::Endless | Self::LargerPage => chance.magnitude(0.01, 0.15),
-            Self::Miscounted => chance.magnitude(0.03, 0.3),
+            Self::OddRecord | Self::Miscounted => chance.magnitude(0.03, 0.3),
             _ => chance.magnitude(0.003, 0.06),
         }
     }

@@ -268,7 +268,7 @@ impl<'a> Life<'a> {
     fn settings(&self) -> Settings {
         let credentials = if self.trial.given_token {
             self.world.saw(Sighting::TokenGiven);
-            Credentials::Token(Secret::new(&self.world.token()))
+            Credentials::Token(Secret::new(self.world.token()))
         } else {
             Credentials::ClientSecret { client_id: CLIENT_ID.to_owned(), secret: Secret::new(CLIENT_SECRET) }
         };

@@ -36,6 +36,7 @@ const PAGE_SIZES: [u32; 5] = [2, 3, 5, 10, 100];
 
 /// One life of a replicated tenant.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is drawn by itself")]
 pub struct Trial {
     /// The seed that everything comes from.
     pub seed: u64,

@@ -33,17 +33,17 @@ const IN_MEMORY: &str = ":memory:";
 pub(super) const LOG_BYTES_MAX: u64 = 64 << 20;
 
 /// Opens or makes the file.
-pub(super) fn open(path: &Path, options: Options) -> Attempt<Shared> {
+pub(super) fn open(path: &Path, options: &Options) -> Attempt<Shared> {
     rustix::process::umask(Mode::RWXG | Mode::RWXO);
     if path.as_os_str().is_empty() {
         return Err(unavailable("no path given: write `duckdb:PATH`"));
     }
     let spill = SpillFolder::beside(path, options.access);
-    let database = engine(&options, &spill)?;
-    let names = Names::new(&options);
+    let database = engine(options, &spill)?;
+    let names = Names::new(options);
     let mut writer = Connection::open(&database, &names.state_schema)?;
-    let limits = Limits::new(&mut writer, &options);
-    attach(&mut writer, path, &options)?;
+    let limits = Limits::new(&mut writer, options);
+    attach(&mut writer, path, options)?;
     if options.is_looked_at {
         writer.run(&format!("ATTACH {} AS {}", literal(IN_MEMORY), quoted(KEPT)))?;
     }

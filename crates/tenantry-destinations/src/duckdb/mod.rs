@@ -99,7 +99,7 @@ impl DuckDb {
     pub async fn open(path: impl Into<PathBuf>, options: Options) -> DestinationResult<Self> {
         let path = path.into();
         let action = format!("open {}", path.display());
-        blocking(action, move || file::open(&path, options).map(|shared| Self { shared: Arc::new(shared) }))
+        blocking(action, move || file::open(&path, &options).map(|shared| Self { shared: Arc::new(shared) }))
             .await
     }
 

@@ -104,17 +104,25 @@ pub(crate) async fn run(args: &DemoArgs) -> CommandResult {
     } else {
         terminal::print(&to_text(&report, &summaries, &queries, &url))?;
     }
-    for warning in report::warnings(&report, &config.state_schema()?) {
+    let state_schema = config.state_schema()?;
+    for warning in report::warnings(&report, &state_schema) {
         terminal::warn(&warning);
     }
     if args.json || args.no_console {
         return Ok(report::exit(&report));
     }
-    console(args.port, url, ends, Options { full: false, ..options }, &server).await
+    console(args.port, url, ends, Options { full: false, ..options }, &server, state_schema).await
 }
 
 /// Serves the console over the demo's tables, and goes on syncing the demo's tenant.
-async fn console(port: u16, url: String, ends: Ends, options: Options, server: &Server) -> CommandResult {
+async fn console(
+    port: u16,
+    url: String,
+    ends: Ends,
+    options: Options,
+    server: &Server,
+    state_schema: String,
+) -> CommandResult {
     let stop = asked_to_stop()?;
     let (live, orders) = Live::new(true);
     let (live, clock) = (Arc::new(live), Arc::clone(&ends.clock));
@@ -141,7 +149,8 @@ async fn console(port: u16, url: String, ends: Ends, options: Options, server: &
     let schedule = Schedule::new(&options.tables, DEMO_EVERY);
     let keeper = Keeper::staying("demo", clock);
     let ends = Ends { watched: false, ..ends };
-    let service = orders.map(|orders| Service { ends, options, keeper, schedule, live, orders });
+    let service =
+        orders.map(|orders| Service { ends, options, keeper, schedule, live, orders, state_schema });
     serve::served(ready, service, stop).await
 }
 

@@ -8,7 +8,7 @@ use tenantry_replication::catalog::CATALOG;
 use tenantry_replication::catalog::schema::Language;
 use tenantry_replication::clock::{Clock as _, micros};
 
-use crate::cli::{DestinationArgs, LanguageArgs};
+use crate::cli::{DestinationArgs, LanguageArgs, TenantArgs};
 use crate::clock::SystemClock;
 use crate::config::{Config, duration_flag};
 use crate::error::{CommandError, CommandResult, Exit, did_you_mean};
@@ -27,6 +27,8 @@ use crate::{terminal, wiring};
 #[derive(Debug, Args)]
 #[command(after_help = AFTER)]
 pub(crate) struct DetectArgs {
+    #[command(flatten)]
+    tenant: TenantArgs,
     #[command(flatten)]
     destination: DestinationArgs,
     /// How far back detections look, such as 24h or 30d
@@ -67,7 +69,7 @@ pub(crate) async fn run(args: &DetectArgs) -> CommandResult {
         return Ok(Exit::Done);
     }
     let (detections, checks) = selected(&args.select, &args.exclude)?;
-    let config = Config::load()?;
+    let config = Config::load()?.tenant(args.tenant.tenant.as_deref())?;
     let url = config.destination(args.destination.destination.as_deref())?;
     let destination = wiring::existing(&config, &url).await?;
     let filled: Vec<&str> = destination

@@ -11,7 +11,7 @@ use tenantry_replication::destination::Destination;
 use tokio::sync::watch;
 
 use super::run::{Schedule, asked_to_stop, intervals};
-use crate::cli::{DestinationArgs, SelectionArgs};
+use crate::cli::{DestinationArgs, SelectionArgs, TenantArgs};
 use crate::clock::SystemClock;
 use crate::config::{self, Config};
 use crate::console::live::Live;
@@ -36,6 +36,8 @@ pub(super) const PORT: u16 = 8750;
     tenantry serve --listen 10.0.0.5 --password-file console.password --host console.example.com"
 )]
 pub(crate) struct ServeArgs {
+    #[command(flatten)]
+    tenant: TenantArgs,
     #[command(flatten)]
     destination: DestinationArgs,
     #[command(flatten)]
@@ -99,7 +101,7 @@ impl PlaceArgs {
 }
 
 pub(crate) async fn run(args: &ServeArgs) -> CommandResult {
-    let config = Config::load()?;
+    let config = Config::load()?.tenant(args.tenant.tenant.as_deref())?;
     let place = args.place.place()?;
     let url = config.destination(args.destination.destination.as_deref())?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
@@ -136,7 +138,9 @@ pub(crate) async fn run(args: &ServeArgs) -> CommandResult {
     let opened = Opened { reader: reader(&destination)?, clock, live: Arc::clone(&live), facts, stage: None };
     let ready = Ready::new(opened, place).await?;
     args.place.announce(&ready)?;
-    let service = orders.map(|orders| Service { ends, options, keeper, schedule, live, orders });
+    let state_schema = config.state_schema()?;
+    let service =
+        orders.map(|orders| Service { ends, options, keeper, schedule, live, orders, state_schema });
     served(ready, service, stop).await
 }
 

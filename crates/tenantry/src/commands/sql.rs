@@ -8,7 +8,7 @@ use tenantry_replication::catalog::{CATALOG, schema, system};
 use tenantry_replication::clock::{Clock as _, micros};
 use tenantry_replication::error::DestinationErrorKind;
 
-use crate::cli::DestinationArgs;
+use crate::cli::{DestinationArgs, TenantArgs};
 use crate::clock::SystemClock;
 use crate::config::{Config, duration_flag};
 use crate::error::{CommandError, CommandResult, Exit, did_you_mean};
@@ -30,6 +30,8 @@ pub(crate) struct SqlArgs {
     /// Form of the answer
     #[arg(long, default_value = "table")]
     pub(crate) format: Format,
+    #[command(flatten)]
+    tenant: TenantArgs,
     #[command(flatten)]
     destination: DestinationArgs,
 }
@@ -88,6 +90,11 @@ pub(crate) async fn run(args: &SqlArgs) -> CommandResult {
         return Ok(Exit::Done);
     }
     let config = Config::load()?;
+    // A query can name any schema: it needs no tenant.
+    let config = match args.tenant.tenant.as_deref() {
+        Some(named) => config.tenant(Some(named))?,
+        None => config,
+    };
     let url = config.destination(args.destination.destination.as_deref())?;
     let destination = wiring::existing(&config, &url).await?;
     let batches = destination.query(&query).await.map_err(|error| match error.kind {

@@ -51,16 +51,15 @@ impl Config {
 
     /// The configuration of the tenant that is named, or of the only one.
     pub(crate) fn tenant(self, named: Option<&str>) -> Result<Self, CommandError> {
-        let mut meant = self.tenants(named)?;
-        match (meant.pop(), meant.is_empty()) {
+        let mut rest = self.tenants(named)?;
+        match (rest.pop(), rest.is_empty()) {
             (Some(only), true) => Ok(only),
             (last, _) => {
-                let names: Vec<String> =
-                    meant.into_iter().chain(last).filter_map(|config| config.tenant).collect();
+                let listed: Vec<String> = rest.into_iter().chain(last).filter_map(|one| one.tenant).collect();
                 Err(CommandError::usage(
                     "this works on one tenant at a time, and the project file lists several",
                 )
-                .hint(format!("name one with --tenant: {}", names.join(", "))))
+                .hint(format!("name one with --tenant: {}", listed.join(", "))))
             }
         }
     }

@@ -31,6 +31,8 @@ pub(crate) struct Service {
     pub(crate) schedule: Schedule,
     pub(crate) live: Arc<Live>,
     pub(crate) orders: mpsc::Receiver<Order>,
+    /// Schema of what runs leave for later ones.
+    pub(crate) state_schema: String,
 }
 
 impl Service {
@@ -106,7 +108,7 @@ impl Service {
                 report::summary(&report)
             ));
         }
-        for warning in report::warnings(&report) {
+        for warning in report::warnings(&report, &self.state_schema) {
             terminal::warn(&warning);
         }
         Ok(())

@@ -53,7 +53,7 @@ impl DuckReader {
         let _gone = Gone(Arc::clone(&call));
         blocking(action, move || {
             let _over = Over(&call);
-            let mut connection = Connection::open(&shared.database)?;
+            let mut connection = Connection::open(&shared.database, &shared.names.state_schema)?;
             // Nobody else sets it.
             let _ = call.handle.set(connection.cancel_handle());
             if call.is_gone.load(Ordering::Acquire) {

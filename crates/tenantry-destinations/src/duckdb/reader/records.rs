@@ -7,11 +7,12 @@ use tenantry_replication::destination::{GapRecord, Losses, QuarantineRecord};
 use tenantry_replication::state::{RunRecord, TableRecord};
 
 use super::super::connection::{Attempt, Connection};
-use super::super::state::{exists, place};
+use super::super::state::exists;
 
 /// The last runs with their tables, newest first.
 pub(super) fn runs(connection: &mut Connection, most: usize) -> Attempt<Vec<RunRecord>> {
-    select(connection, &format!("run IN (SELECT run FROM {} ORDER BY run DESC LIMIT {most})", place("run")))
+    let runs = connection.state("run");
+    select(connection, &format!("run IN (SELECT run FROM {runs} ORDER BY run DESC LIMIT {most})"))
 }
 
 /// One run.
@@ -26,7 +27,7 @@ fn select(connection: &mut Connection, which: &str) -> Attempt<Vec<RunRecord>> {
     let rows = connection.texts(&format!(
         "SELECT CAST(run AS VARCHAR), CAST(epoch_us(started_at) AS VARCHAR), CAST(epoch_us(finished_at) AS VARCHAR), outcome, \
          CAST(requests AS VARCHAR) FROM {} WHERE {which} ORDER BY run DESC",
-        place("run")
+        connection.state("run")
     ))?;
     let record = |row: &Vec<Option<String>>| RunRecord {
         run: number(row, 0),
@@ -41,7 +42,7 @@ fn select(connection: &mut Connection, which: &str) -> Attempt<Vec<RunRecord>> {
         "SELECT CAST(run AS VARCHAR), \"table\", outcome, message, CAST(inserted AS VARCHAR), CAST(updated AS VARCHAR), \
          CAST(deleted AS VARCHAR), CAST(unchanged AS VARCHAR), CAST(coalesce(drifted, 0) AS VARCHAR), \
          CAST(quarantined AS VARCHAR), CAST(requests AS VARCHAR), CAST(seconds AS VARCHAR) FROM {} WHERE {which} ORDER BY rowid",
-        place("run_table")
+        connection.state("run_table")
     ))?;
     for row in &rows {
         let of = number::<u64>(row, 0);
@@ -73,7 +74,7 @@ pub(super) fn losses(connection: &mut Connection, most: usize) -> Attempt<Losses
     if !exists(connection, "gap")? || !exists(connection, "quarantine")? {
         return Ok(Losses::default());
     }
-    let (gap, quarantine) = (place("gap"), place("quarantine"));
+    let (gap, quarantine) = (connection.state("gap"), connection.state("quarantine"));
     let gaps = connection.texts(&format!(
         "SELECT stream, \"from\", \"to\", reason, CAST(run AS VARCHAR), CAST(epoch_us(recorded_at) AS VARCHAR) FROM {gap} \
          ORDER BY recorded_at DESC, rowid DESC LIMIT {most}"
@@ -111,7 +112,7 @@ pub(super) fn tenant(connection: &mut Connection) -> Attempt<Option<String>> {
     if !exists(connection, "meta")? {
         return Ok(None);
     }
-    let rows = connection.texts(&format!("SELECT tenant FROM {}", place("meta")))?;
+    let rows = connection.texts(&format!("SELECT tenant FROM {}", connection.state("meta")))?;
     Ok(rows.into_iter().flatten().next().flatten())
 }
 

@@ -55,7 +55,7 @@ impl Client {
             // Whatever the answer is, its head tells the time.
             match self.send(ACTION, Method::Get, url, accept, Bytes::new(), TOKEN_BYTES_MAX).await {
                 Err(error) if retry(error.kind) == Retry::Backoff => {
-                    self.before_retry(error, &mut tries).await?
+                    self.before_retry(error, &mut tries).await?;
                 }
                 _ => return Ok(()),
             }
