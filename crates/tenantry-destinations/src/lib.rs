@@ -4,7 +4,13 @@
 
 #[cfg(feature = "duckdb")]
 pub mod duckdb;
+#[cfg(feature = "postgres")]
+pub mod postgres;
+#[cfg(any(feature = "duckdb", feature = "postgres"))]
+mod sql;
 
+use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 use tenantry_replication::destination::Destination;
@@ -25,6 +31,32 @@ pub struct Options {
     pub threads: Option<usize>,
     /// File format version that an embedded engine keeps to, so that older readers can follow.
     pub storage_version: Option<String>,
+    /// What the surroundings say to the client of a server.
+    pub surroundings: Surroundings,
+}
+
+/// What the surroundings say to the client of a server: values, some of them secret, by the names of the variables that the server's own
+/// tools read. Nobody but the caller reads the environment.
+#[derive(Clone, Default)]
+pub struct Surroundings(BTreeMap<String, String>);
+
+impl Surroundings {
+    /// Takes values by their names.
+    pub fn of(variables: impl IntoIterator<Item = (String, String)>) -> Self {
+        Self(variables.into_iter().collect())
+    }
+
+    /// The value of a variable.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+}
+
+impl fmt::Debug for Surroundings {
+    /// Names only: values may be secrets.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_set().entries(self.0.keys()).finish()
+    }
 }
 
 impl Default for Options {
@@ -36,6 +68,7 @@ impl Default for Options {
             memory_limit: None,
             threads: None,
             storage_version: None,
+            surroundings: Surroundings::default(),
         }
     }
 }
@@ -60,7 +93,7 @@ pub enum Access {
     Read,
 }
 
-/// Opens the destination that a URL names. Built in: `duckdb:PATH`.
+/// Opens the destination that a URL names, in one of the forms of [`BUILT_IN`].
 ///
 /// Fails with [`DestinationErrorKind::Unavailable`] for a scheme that this build does not know.
 pub async fn open(url: &str, options: Options) -> DestinationResult<Arc<dyn Destination>> {
@@ -68,6 +101,8 @@ pub async fn open(url: &str, options: Options) -> DestinationResult<Arc<dyn Dest
     match scheme {
         #[cfg(feature = "duckdb")]
         "duckdb" => Ok(Arc::new(duckdb::DuckDb::open(rest, options).await?)),
+        #[cfg(feature = "postgres")]
+        "postgres" | "postgresql" => Ok(Arc::new(postgres::Postgres::open(url, options).await?)),
         _ => Err(DestinationError::new(
             DestinationErrorKind::Unavailable,
             "open the destination",
@@ -80,4 +115,6 @@ pub async fn open(url: &str, options: Options) -> DestinationResult<Arc<dyn Dest
 pub const BUILT_IN: &[&str] = &[
     #[cfg(feature = "duckdb")]
     "duckdb:PATH",
+    #[cfg(feature = "postgres")]
+    "postgres://USER@HOST/DATABASE",
 ];

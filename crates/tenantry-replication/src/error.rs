@@ -154,6 +154,21 @@ pub const fn retry(kind: SourceErrorKind) -> Retry {
     }
 }
 
+/// Whether a destination that failed so may answer the same question a moment later. Nothing that writes is ever sent again for it.
+pub const fn may_pass(kind: DestinationErrorKind) -> bool {
+    match kind {
+        DestinationErrorKind::Unavailable | DestinationErrorKind::Locked => true,
+        DestinationErrorKind::Absent
+        | DestinationErrorKind::Held
+        | DestinationErrorKind::Full
+        | DestinationErrorKind::SchemaConflict
+        | DestinationErrorKind::Newer
+        | DestinationErrorKind::OtherTenant
+        | DestinationErrorKind::Query
+        | DestinationErrorKind::Failed => false,
+    }
+}
+
 /// Whether a later run may go on where this failure broke off a read: nothing is wrong with what came, or with what was asked for.
 pub const fn is_resumable(kind: SourceErrorKind) -> bool {
     match kind {

@@ -10,9 +10,7 @@ use tenantry_replication::error::{DestinationError, DestinationErrorKind};
 
 use super::connection::{Attempt, Connection, Failure};
 use super::{Names, schema, state};
-
-/// Name of the state table.
-pub(super) const LEASE: &str = "lease";
+use crate::sql::layout::LEASE;
 
 /// The last lease that was given.
 pub(super) fn read(connection: &mut Connection) -> Attempt<Option<Lease>> {

@@ -159,7 +159,7 @@ fn locked<T>(mutex: &Mutex<T>) -> Attempt<MutexGuard<'_, T>> {
 #[async_trait]
 impl Destination for DuckDb {
     fn capabilities(&self) -> Capabilities {
-        Capabilities { atomic_publish: true }
+        Capabilities { atomic_publish: true, holds_nul: true }
     }
 
     async fn prepare(&self, catalog: &'static Catalog) -> DestinationResult<()> {

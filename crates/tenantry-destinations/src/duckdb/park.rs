@@ -13,11 +13,9 @@ use tenantry_replication::state::Parked;
 
 use super::connection::{Attempt, Connection, Failure, Place, literal, quoted};
 use super::stage::{Stage, Unparked, create, drop_table, staged_columns};
-use super::state::{self, STATE_SCHEMA, at, repeated, texts};
+use super::state::{self, at, repeated, texts};
 use super::{DATABASE, STAGE, lease};
-
-/// State table of the reads, and beginning of the names of those that hold their rows.
-const PARKED: &str = "parked";
+use crate::sql::layout::{PARKED, STATE_SCHEMA};
 
 /// Where the parked rows of a table are.
 fn rows_of(table: &Table) -> Place {

@@ -10,10 +10,11 @@ use tenantry_replication::catalog::{Catalog, Text};
 use tenantry_replication::error::DestinationErrorKind;
 
 use super::connection::{Attempt, Connection, Failure, Place, literal, quoted};
-use super::state::{STATE_SCHEMA, STATE_TABLES, StateTable, exists, note_layout};
+use super::state::{self, exists, note_layout};
 use super::types::sql_type;
 use super::{DATABASE, Names};
 use crate::Language;
+use crate::sql::layout::{STATE_SCHEMA, STATE_TABLES};
 
 /// A table as it should be.
 pub(super) struct Wanted {
@@ -32,7 +33,7 @@ pub(super) struct WantedColumn {
 /// Creates and widens everything in one transaction.
 pub(super) fn prepare(connection: &mut Connection, catalog: &Catalog, names: &Names) -> Attempt<()> {
     let mut wanted = Vec::new();
-    wanted.extend(STATE_TABLES.iter().map(|table| table.wanted(names.language)));
+    wanted.extend(STATE_TABLES.iter().map(|table| state::wanted(table, names.language)));
     wanted.extend(catalog.tables().map(|table| {
         Wanted {
             place: names.table(table.name),
@@ -56,9 +57,9 @@ pub(super) fn prepare(connection: &mut Connection, catalog: &Catalog, names: &Na
 
 /// Creates one of our own tables alone, where it is missing, in the caller's transaction.
 pub(super) fn ensure_state_table(connection: &mut Connection, names: &Names, table: &str) -> Attempt<()> {
-    match StateTable::of(table) {
+    match STATE_TABLES.iter().find(|wanted| wanted.name == table) {
         Some(wanted) if !exists(connection, table)? => {
-            ensure(connection, &[STATE_SCHEMA], &[wanted.wanted(names.language)])
+            ensure(connection, &[STATE_SCHEMA], &[state::wanted(wanted, names.language)])
         }
         _ => Ok(()),
     }

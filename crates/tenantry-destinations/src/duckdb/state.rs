@@ -15,171 +15,24 @@ use super::connection::{Attempt, Connection, Failure, Place};
 use super::schema::{Wanted, WantedColumn, say};
 use super::{DATABASE, lease, park};
 use crate::Language;
+use crate::sql::layout::{Kind, LAYOUT, STATE_SCHEMA, StateTable};
 
-/// Schema of the state tables.
-pub(super) const STATE_SCHEMA: &str = "_tenantry";
-/// Version of the layout below. A file with a higher one was written by a newer version of this tool.
-pub(super) const LAYOUT: i64 = 1;
-
-/// One state table.
-pub(super) struct StateTable {
-    name: &'static str,
-    about: Text,
-    columns: &'static [(&'static str, &'static str, Text)],
-}
-
-const fn text(en: &'static str, ja: &'static str) -> Text {
-    Text { en, ja }
-}
-
-const RUN: (&str, &str, Text) = ("run", "BIGINT", text("Number of the run.", "実行番号"));
-const TABLE: (&str, &str, Text) = ("table", "VARCHAR", text("Name of the table.", "テーブル名"));
-const STREAM: (&str, &str, Text) = ("stream", "VARCHAR", text("Name of the stream.", "ストリーム名"));
-const REASON: (&str, &str, Text) = ("reason", "VARCHAR", text("Why.", "理由"));
-const RECORDED_AT: (&str, &str, Text) =
-    ("recorded_at", "TIMESTAMP", text("When it was recorded (UTC).", "記録された日時 (UTC)"));
-
-/// All state tables.
-pub(super) const STATE_TABLES: &[StateTable] = &[
-    StateTable {
-        name: "meta",
-        about: text("Version of the layout of this schema.", "このスキーマの構成バージョン"),
-        columns: &[
-            ("layout", "BIGINT", text("Version of the layout.", "構成バージョン")),
-            ("tenant", "VARCHAR", text("Tenant whose tables these are.", "このテーブルのテナント")),
-        ],
-    },
-    StateTable {
-        name: "checkpoint",
-        about: text("How far each stream got, committed together with its rows.", "各ストリームの到達位置"),
-        columns: &[
-            STREAM,
-            ("checkpoint", "VARCHAR", text("Where the next run goes on, as JSON.", "次回の開始位置 (JSON)")),
-            RUN,
-            ("updated_at", "TIMESTAMP", text("Sync time of the run that wrote it (UTC).", "更新日時 (UTC)")),
-        ],
-    },
-    StateTable {
-        name: "parked",
-        about: text(
-            "Reads that are not over; their rows so far are in the tables parked_*.",
-            "途中の読み取り (取得済みの行は parked_* テーブル)",
-        ),
-        columns: &[
-            STREAM,
-            ("parked", "VARCHAR", text("Where the read goes on, as JSON.", "再開位置 (JSON)")),
-            RUN,
-            ("updated_at", "TIMESTAMP", text("Sync time of the run that wrote it (UTC).", "更新日時 (UTC)")),
-        ],
-    },
-    StateTable {
-        name: lease::LEASE,
-        about: text(
-            "Which process may write to these tables, and until when.",
-            "書き込み中のプロセスとその期限",
-        ),
-        columns: &[
-            ("token", "BIGINT", text("Number of the lease; grows with each.", "リース番号 (増加のみ)")),
-            (
-                "holder",
-                "VARCHAR",
-                text("Who has it: command, process, host.", "保持者 (コマンド、プロセス、ホスト)"),
-            ),
-            ("place", "VARCHAR", text("Where the process number means something.", "プロセス番号の有効範囲")),
-            ("process", "BIGINT", text("Process number of the holder.", "保持者のプロセス番号")),
-            (
-                "until",
-                "TIMESTAMP",
-                text(
-                    "When it ends by itself (UTC); empty once it was given back.",
-                    "期限 (UTC、返却済みなら空)",
-                ),
-            ),
-        ],
-    },
-    StateTable {
-        name: "run",
-        about: text("Finished runs.", "完了した実行"),
-        columns: &[
-            RUN,
-            ("started_at", "TIMESTAMP", text("When it began (UTC).", "開始日時 (UTC)")),
-            ("finished_at", "TIMESTAMP", text("When it ended (UTC).", "終了日時 (UTC)")),
-            ("outcome", "VARCHAR", text("How it ended.", "結果")),
-            ("requests", "BIGINT", text("Requests sent in all.", "送信したリクエストの総数")),
-        ],
-    },
-    StateTable {
-        name: "run_table",
-        about: text("What each finished run did to each table.", "実行ごとのテーブル別の結果"),
-        columns: &[
-            RUN,
-            TABLE,
-            ("outcome", "VARCHAR", text("How it ended for this table.", "結果")),
-            ("message", "VARCHAR", text("Why, and what to do, where it is not `done`.", "理由と対処")),
-            ("inserted", "BIGINT", text("Rows that were not there before.", "追加された行数")),
-            ("updated", "BIGINT", text("Rows whose values changed.", "更新された行数")),
-            ("deleted", "BIGINT", text("Rows newly marked deleted.", "新たに削除とされた行数")),
-            ("unchanged", "BIGINT", text("Rows that were already as they came.", "変更のなかった行数")),
-            ("quarantined", "BIGINT", text("Records that did not fit.", "隔離されたレコード数")),
-            ("requests", "BIGINT", text("Requests sent for the table's stream.", "ストリームのリクエスト数")),
-            ("seconds", "DOUBLE", text("Seconds from first request to publish.", "所要秒数")),
-            (
-                "drifted",
-                "BIGINT",
-                text(
-                    "Rows among those changed that a full read had to correct although the log had been followed.",
-                    "ログに記録がなく全件読み取りで訂正された行数",
-                ),
-            ),
-        ],
-    },
-    StateTable {
-        name: "gap",
-        about: text("Stretches of a stream that can no longer be read.", "取得できなくなった区間"),
-        columns: &[
-            STREAM,
-            ("from", "VARCHAR", text("First position not read.", "欠落区間の始点")),
-            (
-                "to",
-                "VARCHAR",
-                text("First position read again; empty when nothing is left.", "欠落区間の終点"),
-            ),
-            REASON,
-            RUN,
-            RECORDED_AT,
-        ],
-    },
-    StateTable {
-        name: "quarantine",
-        about: text("Records that did not fit a table, with secrets masked.", "隔離されたレコード"),
-        columns: &[
-            TABLE,
-            ("key", "VARCHAR", text("Merge key as far as it could be read, as JSON.", "キー (JSON)")),
-            REASON,
-            ("record", "VARCHAR", text("The record as JSON.", "レコード (JSON)")),
-            RUN,
-            RECORDED_AT,
-        ],
-    },
-];
-
-impl StateTable {
-    /// The table of this name.
-    pub(super) fn of(name: &str) -> Option<&'static Self> {
-        STATE_TABLES.iter().find(|table| table.name == name)
-    }
-
-    pub(super) fn wanted(&self, language: Language) -> Wanted {
-        let column = |(name, sql_type, about): &(&'static str, &'static str, Text)| WantedColumn {
-            name,
-            sql_type,
-            about: say(language, *about),
-        };
-        Wanted {
-            place: place(self.name),
-            about: say(language, self.about),
-            columns: self.columns.iter().map(column).collect(),
-        }
+/// A state table as it should be.
+pub(super) fn wanted(table: &StateTable, language: Language) -> Wanted {
+    let column = |(name, kind, about): &(&'static str, Kind, Text)| WantedColumn {
+        name,
+        sql_type: match kind {
+            Kind::Text => "VARCHAR",
+            Kind::Integer => "BIGINT",
+            Kind::Float => "DOUBLE",
+            Kind::Time => "TIMESTAMP",
+        },
+        about: say(language, *about),
+    };
+    Wanted {
+        place: place(table.name),
+        about: say(language, table.about),
+        columns: table.columns.iter().map(column).collect(),
     }
 }
 

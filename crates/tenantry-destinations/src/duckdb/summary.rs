@@ -12,6 +12,7 @@ use super::connection::{Attempt, Connection, Place, literal, quoted};
 use super::publish::equal;
 use super::stage::{Staged, drop_table, stage_values};
 use super::{DATABASE, Names, STAGE, state};
+use crate::sql::layout::STATE_SCHEMA;
 
 /// Keys of live root rows that no staged row has, as text; NULL is the empty text.
 pub(super) fn absent(
@@ -118,8 +119,7 @@ pub(super) fn summarize(
         .filter_map(|row| Some((row.first()?.clone()?, row.get(1)?.clone()?)))
         .collect();
     let has = |schema: &str, table: &str| there.contains(&(schema.to_lowercase(), table.to_lowercase()));
-    let outcomes =
-        if has(state::STATE_SCHEMA, "run_table") { outcomes(connection)? } else { BTreeMap::new() };
+    let outcomes = if has(STATE_SCHEMA, "run_table") { outcomes(connection)? } else { BTreeMap::new() };
     let mut lines = Vec::new();
     for table in catalog.tables() {
         let mut line = TableSummary {

@@ -1,6 +1,7 @@
-//! What the destinations promise, shown on real files.
+//! What the destinations promise, shown on real files and servers.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod crash;
 mod duckdb;
+mod postgres;

@@ -239,6 +239,25 @@ fn records() -> Scope {
     Scope::Records { spared: Vec::new() }
 }
 
+impl Scene<'_> {
+    /// A text as the destination can hold it.
+    fn held(&self, text: &str) -> String {
+        if self.destination.capabilities().holds_nul {
+            text.to_owned()
+        } else {
+            text.replace('\0', "\u{fffd}")
+        }
+    }
+
+    /// The same of a value.
+    fn held_value(&self, value: &Value) -> Value {
+        match value {
+            Value::Text(text) => Value::Text(self.held(text)),
+            other => other.clone(),
+        }
+    }
+}
+
 fn key(parts: &[&str]) -> Key {
     parts.iter().map(|part| (*part).to_owned()).collect()
 }

@@ -170,7 +170,7 @@ impl MemoryDestination {
 #[async_trait]
 impl Destination for MemoryDestination {
     fn capabilities(&self) -> Capabilities {
-        Capabilities { atomic_publish: true }
+        Capabilities { atomic_publish: true, holds_nul: true }
     }
 
     async fn prepare(&self, catalog: &'static Catalog) -> DestinationResult<()> {

@@ -113,6 +113,8 @@ pub trait Destination: Send + Sync {
 pub struct Capabilities {
     /// Rows and checkpoint become visible in one transaction. Otherwise the checkpoint comes after the rows.
     pub atomic_publish: bool,
+    /// Text can hold U+0000. Otherwise it becomes U+FFFD; what comes out of a tenant's answers holds none.
+    pub holds_nul: bool,
 }
 
 /// Rows of one table on their way to staging.

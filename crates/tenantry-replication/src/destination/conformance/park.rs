@@ -239,7 +239,7 @@ pub async fn every_value_survives_parking(subject: &dyn Subject) {
     assert_eq!(held.len(), 2);
     for (_, values) in staged {
         let names = root.data_columns().map(|column| column.name);
-        let expected = names.zip(values).collect();
+        let expected = names.zip(values.iter().map(|value| scene.held_value(value))).collect();
         assert!(held.iter().any(|row| row.values == expected), "{expected:?} among {held:?}");
     }
 }

@@ -1,0 +1,255 @@
+//! One connection to the server: statements, binary COPY, and errors in our own kinds.
+//!
+//! Knows nothing of catalogs, streams or state, and tries nothing twice. A server's error is told by its code and message alone: the details
+//! that it adds can hold values of rows.
+
+use std::time::Duration;
+
+use arrow_schema::ArrowError;
+use bytes::Bytes;
+use futures::SinkExt as _;
+use tenantry_replication::error::{DestinationError, DestinationErrorKind};
+use tokio_postgres::config::{ChannelBinding, SslMode};
+use tokio_postgres::error::SqlState;
+use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::{Client, Config, NoTls, Row};
+
+use super::address::{Address, Host, Tls};
+use super::tls;
+
+/// Longest time to reach the server.
+const CONNECT_TIMEOUT_MAX: Duration = Duration::from_secs(15);
+/// How long the other side may leave what was sent unacknowledged, or be silent on an idle connection.
+const SILENCE_MAX: Duration = Duration::from_secs(120);
+/// Oldest version of the server: from 15 on a unique key can hold NULL as one value (docs/decisions/0013-postgres.md).
+const OLDEST: i32 = 15;
+
+/// What holds in every session. Names are always given in full, so that nothing in a search path is taken for something else. A role's own
+/// limit on statements is meant for people, not for a merge; a transaction whose client has gone silent ends by itself.
+const SETTINGS: &str = "SET search_path = ''; SET TimeZone = 'UTC'; SET DateStyle = 'ISO'; SET statement_timeout = 0; \
+                        SET lock_timeout = '5min'; SET idle_in_transaction_session_timeout = '5min'; SET work_mem = '64MB'; \
+                        SET bytea_output = 'hex'; SET standard_conforming_strings = on; SET client_min_messages = 'error'";
+
+/// What went wrong, in our kinds. Becomes a [`DestinationError`] once it is known what was being done.
+#[derive(Debug)]
+pub(super) struct Failure {
+    pub(super) kind: DestinationErrorKind,
+    pub(super) message: String,
+}
+
+pub(super) type Attempt<T> = Result<T, Failure>;
+
+impl Failure {
+    pub(super) fn new(kind: DestinationErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into() }
+    }
+
+    /// The error to report, with what was being done.
+    pub(super) fn during(self, action: impl Into<String>) -> DestinationError {
+        DestinationError::new(self.kind, action, self.message)
+    }
+}
+
+impl From<DestinationError> for Failure {
+    fn from(error: DestinationError) -> Self {
+        Self { kind: error.kind, message: error.message }
+    }
+}
+
+impl From<ArrowError> for Failure {
+    fn from(error: ArrowError) -> Self {
+        Self { kind: DestinationErrorKind::Failed, message: error.to_string() }
+    }
+}
+
+impl From<tokio_postgres::Error> for Failure {
+    fn from(error: tokio_postgres::Error) -> Self {
+        if let Some(told) = error.as_db_error() {
+            let message = match told.code() {
+                // Without these it cannot be told what the message is about.
+                code if *code == SqlState::INSUFFICIENT_PRIVILEGE => {
+                    format!(
+                        "{}; see docs/destinations/postgres.md for what the role has to be granted",
+                        told.message()
+                    )
+                }
+                code => format!("{} (SQLSTATE {})", told.message(), code.code()),
+            };
+            return Self { kind: kind_of(told.code()), message };
+        }
+        let mut message = error.to_string();
+        let mut source = std::error::Error::source(&error);
+        while let Some(cause) = source {
+            let text = cause.to_string();
+            if !message.contains(&text) {
+                message = format!("{message}: {text}");
+            }
+            source = cause.source();
+        }
+        Self { kind: DestinationErrorKind::Unavailable, message }
+    }
+}
+
+fn kind_of(code: &SqlState) -> DestinationErrorKind {
+    let of = |codes: &[SqlState]| codes.contains(code);
+    let class = &code.code()[..2];
+    if class == "08" || class == "28" || of(&[SqlState::TOO_MANY_CONNECTIONS, SqlState::UNDEFINED_DATABASE]) {
+        DestinationErrorKind::Unavailable
+    } else if of(&[
+        SqlState::ADMIN_SHUTDOWN,
+        SqlState::CRASH_SHUTDOWN,
+        SqlState::CANNOT_CONNECT_NOW,
+        SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
+    ]) {
+        DestinationErrorKind::Unavailable
+    } else if of(&[SqlState::DISK_FULL]) {
+        DestinationErrorKind::Full
+    } else if of(&[SqlState::LOCK_NOT_AVAILABLE]) {
+        DestinationErrorKind::Locked
+    } else {
+        DestinationErrorKind::Failed
+    }
+}
+
+/// A connection, used by one task at a time.
+pub(super) struct Connection {
+    client: Client,
+}
+
+impl Connection {
+    /// Connects, and sets what holds in every session. Fails where the server is too old, or its database no UTF-8.
+    pub(super) async fn open(address: &Address) -> Attempt<Self> {
+        let opened = match tokio::time::timeout(CONNECT_TIMEOUT_MAX, Self::connect(address)).await {
+            Ok(connected) => connected,
+            Err(_) => Err(Failure::new(DestinationErrorKind::Unavailable, "no answer within 15 s")),
+        };
+        let connection = opened.map_err(|failure| Failure {
+            message: format!("{}: {}", address.name(), failure.message),
+            ..failure
+        })?;
+        connection.run(SETTINGS).await?;
+        let about = connection
+            .row("SELECT current_setting('server_version_num')::int, current_setting('server_encoding')", &[])
+            .await?;
+        let (version, encoding): (i32, String) = (about.try_get(0)?, about.try_get(1)?);
+        if version / 10_000 < OLDEST {
+            let message = format!(
+                "{}: the server is PostgreSQL {}, and {OLDEST} is the oldest that will do: a unique key must be able to hold NULL",
+                address.name(),
+                version / 10_000
+            );
+            return Err(Failure::new(DestinationErrorKind::Unavailable, message));
+        }
+        if encoding != "UTF8" {
+            let message = format!(
+                "{}: the database's encoding is {encoding}, and it must be UTF8, or not every name can be written",
+                address.name()
+            );
+            return Err(Failure::new(DestinationErrorKind::Unavailable, message));
+        }
+        Ok(connection)
+    }
+
+    async fn connect(address: &Address) -> Attempt<Self> {
+        let mut config = Config::new();
+        config.user(&address.user).dbname(&address.database).port(address.port);
+        config.application_name("tenantry").connect_timeout(CONNECT_TIMEOUT_MAX);
+        config.tcp_user_timeout(SILENCE_MAX).keepalives_idle(SILENCE_MAX / 2);
+        match &address.host {
+            Host::Network(host) => config.host(host),
+            Host::Socket(folder) => config.host_path(folder),
+        };
+        if let Some(password) = &address.password {
+            config.password(password.expose());
+        }
+        match &address.tls {
+            Tls::Disabled => {
+                config.ssl_mode(SslMode::Disable).channel_binding(ChannelBinding::Disable);
+                let (client, connection) = config.connect(NoTls).await?;
+                tokio::spawn(connection);
+                Ok(Self { client })
+            }
+            Tls::Verified { name, roots } => {
+                config.ssl_mode(SslMode::Require);
+                let (client, connection) = config.connect(tls::connector(*name, roots.as_deref())?).await?;
+                tokio::spawn(connection);
+                Ok(Self { client })
+            }
+        }
+    }
+
+    /// Whether the server is gone.
+    pub(super) fn is_closed(&self) -> bool {
+        self.client.is_closed()
+    }
+
+    /// Runs statements of our own, one or several.
+    pub(super) async fn run(&self, sql: &str) -> Attempt<()> {
+        Ok(self.client.batch_execute(sql).await?)
+    }
+
+    /// Runs a statement with a value for each `$1`, `$2`, …, and gives the number of rows that it changed.
+    pub(super) async fn change(&self, sql: &str, values: &[(&(dyn ToSql + Sync), Type)]) -> Attempt<u64> {
+        Ok(self.client.execute_typed(sql, values).await?)
+    }
+
+    /// Runs a query and gives its whole answer.
+    pub(super) async fn rows(&self, sql: &str, values: &[(&(dyn ToSql + Sync), Type)]) -> Attempt<Vec<Row>> {
+        Ok(self.client.query_typed(sql, values).await?)
+    }
+
+    /// Runs a query whose answer is one row.
+    pub(super) async fn row(&self, sql: &str, values: &[(&(dyn ToSql + Sync), Type)]) -> Attempt<Row> {
+        let row = self.rows(sql, values).await?.into_iter().next();
+        row.ok_or_else(|| Failure::new(DestinationErrorKind::Failed, "expected one row"))
+    }
+
+    /// Runs a query whose answer is one row of 64-bit numbers; NULL is 0.
+    pub(super) async fn numbers<const N: usize>(&self, sql: &str) -> Attempt<[i64; N]> {
+        let row = self.row(sql, &[]).await?;
+        let mut numbers = [0; N];
+        for (at, number) in numbers.iter_mut().enumerate() {
+            *number = row.try_get::<_, Option<i64>>(at)?.unwrap_or(0);
+        }
+        Ok(numbers)
+    }
+
+    /// Runs a query whose answer is text in every column; gives it row by row.
+    pub(super) async fn texts(&self, sql: &str) -> Attempt<Vec<Vec<Option<String>>>> {
+        let texts = |row: &Row| (0..row.len()).map(|at| Ok(row.try_get(at)?)).collect();
+        self.rows(sql, &[]).await?.iter().map(texts).collect()
+    }
+
+    /// The client itself, for answers of unknown shape.
+    pub(super) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Appends rows in PostgreSQL's binary form to a table with exactly these columns. The server counts what came.
+    pub(super) async fn copy(&self, place: &str, rows: Bytes, count: u64) -> Attempt<()> {
+        let sink = self.client.copy_in(&format!("COPY {place} FROM STDIN (FORMAT binary)")).await?;
+        let mut sink = std::pin::pin!(sink);
+        sink.send(rows).await?;
+        let taken = sink.finish().await?;
+        if taken == count {
+            return Ok(());
+        }
+        let message = format!("the server took {taken} of {count} rows");
+        Err(Failure::new(DestinationErrorKind::Failed, message))
+    }
+}
+
+/// An identifier as SQL.
+pub(super) fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// A text literal as SQL. For texts of our own; values from outside travel as parameters or by COPY.
+pub(super) fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+/// A table's full name.
+pub(super) fn place(schema: &str, table: &str) -> String {
+    format!("{}.{}", quoted(schema), quoted(table))
+}

@@ -1,0 +1,159 @@
+//! Reads that are not over: the rows that they have staged, in tables of the state schema, and where they stand.
+//!
+//! Those tables are logged like any other: what is parked survives a crash of the server too. Readers see nothing of it: these are not the
+//! tables of the catalog.
+
+use std::collections::BTreeMap;
+
+use tenantry_replication::catalog::{Stream, Table};
+use tenantry_replication::destination::{LeftOut, Parking};
+use tenantry_replication::error::DestinationErrorKind;
+use tenantry_replication::state::Parked;
+use tokio_postgres::types::Type;
+
+use super::connection::{Attempt, Connection, Failure, literal};
+use super::stage::{Settled, Stage, create, drop_tables, stage_texts, staged_columns, staged_names};
+use super::state;
+use super::types::POSTGRES;
+use crate::sql::layout::{PARKED, STATE_SCHEMA};
+use crate::sql::{ARRIVAL, comparable};
+
+/// Name of the table that holds parked rows of a table.
+fn rows_of(table: &Table) -> String {
+    format!("{PARKED}_{}", table.name)
+}
+
+/// Keeps a read with the rows that it has staged and not parked yet, in the caller's transaction.
+pub(super) async fn park(connection: &Connection, parking: &Parking, staged: &[Settled]) -> Attempt<()> {
+    for table in parking.stream.tables {
+        let rows = staged.iter().find(|settled| settled.staged.table.name == table.name);
+        keep_rows(connection, table, rows).await?;
+    }
+    let json = serde_json::to_string(&parking.parked).map_err(|error| {
+        Failure::new(DestinationErrorKind::Failed, format!("the read cannot be written down: {error}"))
+    })?;
+    let row = (parking.stream.name, json.as_str());
+    state::replace(connection, PARKED, PARKED, row, parking.run, parking.synced_at).await?;
+    state::write_quarantined(connection, &parking.quarantined, parking.run, parking.synced_at).await
+}
+
+/// Appends what is new; begins anew where nothing of what is staged was parked before.
+async fn keep_rows(connection: &Connection, table: &'static Table, rows: Option<&Settled>) -> Attempt<()> {
+    let place = state::place(&rows_of(table));
+    if rows.is_none_or(|rows| rows.unparked == 0) {
+        connection.run(&drop_tables(&[place.clone()])).await?;
+    }
+    let Some(settled) = rows.filter(|settled| settled.unparked < settled.rows) else { return Ok(()) };
+    if settled.unparked == 0 {
+        connection.run(&create(&place, table, "")).await?;
+    }
+    let (from, staged) = (settled.unparked, &settled.staged.place);
+    let names = staged_names(table, "s");
+    connection
+        .run(&format!("INSERT INTO {place} SELECT {names} FROM {staged} AS s WHERE s.{ARRIVAL} >= {from}"))
+        .await
+}
+
+/// Reads that are parked, by stream.
+pub(super) async fn reads(connection: &Connection) -> Attempt<BTreeMap<String, Parked>> {
+    let mut reads = BTreeMap::new();
+    if !state::exists(connection, PARKED).await? {
+        return Ok(reads);
+    }
+    for row in connection.texts(&format!("SELECT stream, parked FROM {}", state::place(PARKED))).await? {
+        let [Some(stream), Some(json)] = row.as_slice() else { continue };
+        let parked = serde_json::from_str(json).map_err(|error| {
+            let message = format!("the parked read of stream {stream} cannot be read: {error}");
+            Failure::new(DestinationErrorKind::Newer, message)
+        })?;
+        reads.insert(stream.clone(), parked);
+    }
+    Ok(reads)
+}
+
+/// Forgets what is parked for a stream, in the caller's transaction. Costs one question where nothing is.
+pub(super) async fn forget(connection: &Connection, stream: &'static Stream) -> Attempt<()> {
+    let sql = format!("DELETE FROM {} WHERE stream = $1", state::place(PARKED));
+    if connection.change(&sql, &[(&stream.name, Type::TEXT)]).await? == 0 {
+        return Ok(());
+    }
+    let places: Vec<String> = stream.tables.iter().map(|table| state::place(&rows_of(table))).collect();
+    connection.run(&drop_tables(&places)).await
+}
+
+/// Whether anything is parked that could be forgotten.
+pub(super) async fn is_prepared(connection: &Connection) -> Attempt<bool> {
+    state::exists(connection, PARKED).await
+}
+
+/// Stages what is parked for a stream; false where there is nothing, or where its rows have not the columns of now.
+pub(super) async fn resume(
+    connection: &Connection,
+    stage: &mut Stage,
+    stream: &'static Stream,
+    left_out: Option<&LeftOut>,
+) -> Attempt<bool> {
+    stage.discard(connection, stream).await?;
+    if !reads(connection).await?.contains_key(stream.name) {
+        return Ok(false);
+    }
+    let found = columns_found(connection).await?;
+    let kept = |table: &Table| found.get(&rows_of(table));
+    let fits = |table: &&Table| {
+        kept(table).is_none_or(|columns| {
+            let wanted = staged_columns(table);
+            wanted.len() == columns.len()
+                && wanted.iter().zip(columns).all(|((name, kind), (kept, of))| name == kept && kind == of)
+        })
+    };
+    if !stream.tables.iter().all(|table| fits(&table)) {
+        return Ok(false);
+    }
+    let values = match left_out {
+        Some(left_out) => {
+            let values = left_out.values.iter().map(|value| vec![value.clone()]);
+            Some(stage_texts(connection, "left out", 1, values).await?)
+        }
+        None => None,
+    };
+    for table in stream.tables.iter().filter(|table| kept(table).is_some()) {
+        let column = left_out.and_then(|left_out| left_out.column_of(stream, table));
+        let column = column.and_then(|name| table.columns.iter().find(|column| column.name == name));
+        let without = column.zip(values.as_ref()).map(|(column, values)| {
+            let value = comparable(&POSTGRES, column, "p", values.blank);
+            format!(" WHERE NOT EXISTS (SELECT 1 FROM {} AS v WHERE v.k0 = {value})", values.place)
+        });
+        let query = format!(
+            "SELECT {} FROM {} AS p{} ORDER BY p.{ARRIVAL}",
+            staged_names(table, "p"),
+            state::place(&rows_of(table)),
+            without.unwrap_or_default()
+        );
+        stage.restage(connection, table, &query).await?;
+    }
+    match values {
+        Some(values) => connection.run(&drop_tables(&[values.place])).await?,
+        None => {}
+    }
+    Ok(true)
+}
+
+/// Names and types of the columns of all tables of parked rows, by table.
+async fn columns_found(connection: &Connection) -> Attempt<BTreeMap<String, Vec<(String, String)>>> {
+    let mut found: BTreeMap<String, Vec<(String, String)>> = BTreeMap::new();
+    let rows = connection
+        .texts(&format!(
+            "SELECT c.relname::text, a.attname::text, pg_catalog.format_type(a.atttypid, a.atttypmod) \
+             FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid \
+             JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+             WHERE n.nspname = {} AND starts_with(c.relname::text, '{PARKED}_') AND c.relkind = 'r' AND a.attnum > 0 AND NOT a.attisdropped \
+             ORDER BY c.relname, a.attnum",
+            literal(STATE_SCHEMA),
+        ))
+        .await?;
+    for row in rows {
+        let [Some(table), Some(column), Some(kind)] = row.as_slice() else { continue };
+        found.entry(table.clone()).or_default().push((column.clone(), kind.clone()));
+    }
+    Ok(found)
+}

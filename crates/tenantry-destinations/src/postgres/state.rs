@@ -1,0 +1,259 @@
+//! What runs leave for later ones, in the schema `_tenantry`: checkpoints, runs, gaps, quarantined records.
+//!
+//! Writes only inside the caller's transaction, so that a checkpoint never parts from its rows.
+
+use std::collections::BTreeMap;
+
+use tenantry_replication::clock::Micros;
+use tenantry_replication::destination::Commit;
+use tenantry_replication::error::DestinationErrorKind;
+use tenantry_replication::state::{Checkpoint, Quarantine, RunRecord, State, TableRecord};
+use tokio_postgres::types::{ToSql, Type};
+
+use super::connection::{Attempt, Connection, Failure, literal};
+use super::park;
+use super::types::{POSTGRES, held};
+use crate::sql::Dialect as _;
+use crate::sql::layout::{COMMIT, LAYOUT, STATE_SCHEMA};
+
+/// Full name of a state table.
+pub(super) fn place(name: &str) -> String {
+    super::connection::place(STATE_SCHEMA, name)
+}
+
+/// Whether this state table is there.
+pub(super) async fn exists(connection: &Connection, table: &str) -> Attempt<bool> {
+    let sql = format!("SELECT (to_regclass({}) IS NOT NULL)::int::bigint", literal(&place(table)));
+    Ok(connection.numbers::<1>(&sql).await? == [1])
+}
+
+/// Refuses tables that a newer version of this tool wrote.
+pub(super) async fn check_layout(connection: &Connection) -> Attempt<()> {
+    if !exists(connection, "meta").await? {
+        return Ok(());
+    }
+    let [layout] = connection.numbers(&format!("SELECT max(layout) FROM {}", place("meta"))).await?;
+    if layout > LAYOUT {
+        let message = format!(
+            "it was written by a newer version of this tool (layout {layout}, known up to {LAYOUT}): upgrade, or use another database"
+        );
+        return Err(Failure::new(DestinationErrorKind::Newer, message));
+    }
+    Ok(())
+}
+
+/// Writes down the layout, and makes the row that transactions wait for, once the tables are there.
+pub(super) async fn note_layout(connection: &Connection) -> Attempt<()> {
+    let (meta, commit) = (place("meta"), place(COMMIT.name));
+    connection
+        .run(&format!(
+            "INSERT INTO {meta} (layout) SELECT {LAYOUT} WHERE NOT EXISTS (SELECT 1 FROM {meta}); \
+             INSERT INTO {commit} (id) SELECT '' WHERE NOT EXISTS (SELECT 1 FROM {commit})"
+        ))
+        .await
+}
+
+/// Notes whose tables these are; gives the tenant that they belong to if it is another one.
+pub(super) async fn claim(connection: &Connection, tenant: &str) -> Attempt<Option<String>> {
+    let meta = place("meta");
+    let known = connection.texts(&format!("SELECT tenant FROM {meta}")).await?;
+    if let Some(known) = known.into_iter().flatten().next().flatten() {
+        return Ok((known != tenant).then_some(known));
+    }
+    connection.change(&format!("UPDATE {meta} SET tenant = $1"), &[(&tenant, Type::TEXT)]).await?;
+    Ok(None)
+}
+
+/// What earlier runs left; nothing for a database without our schema.
+pub(super) async fn read(connection: &Connection) -> Attempt<State> {
+    if !exists(connection, "meta").await? {
+        return Ok(State::default());
+    }
+    let (mut checkpoints, mut checkpoint_runs) = (BTreeMap::new(), BTreeMap::new());
+    for row in
+        connection.rows(&format!("SELECT stream, checkpoint, run FROM {}", place("checkpoint")), &[]).await?
+    {
+        let (name, json): (String, String) = (row.try_get(0)?, row.try_get(1)?);
+        let run: Option<i64> = row.try_get(2)?;
+        checkpoint_runs.insert(name.clone(), run.and_then(|run| u64::try_from(run).ok()).unwrap_or(0));
+        let checkpoint: Checkpoint = serde_json::from_str(&json).map_err(|error| {
+            let message = format!("the checkpoint of stream {name} cannot be read: {error}");
+            Failure::new(DestinationErrorKind::Newer, message)
+        })?;
+        checkpoints.insert(name, checkpoint);
+    }
+    let [last_run] = connection.numbers(&format!("SELECT max(run) FROM {}", place("run"))).await?;
+    let (parked, last_run) = (park::reads(connection).await?, u64::try_from(last_run).unwrap_or(0));
+    Ok(State { checkpoints, checkpoint_runs, parked, last_run })
+}
+
+/// Writes quarantined records; of those that are there already only the last is kept.
+pub(super) async fn write_quarantined(
+    connection: &Connection,
+    records: &[Quarantine],
+    run: u64,
+    at: Micros,
+) -> Attempt<()> {
+    if records.is_empty() {
+        return Ok(());
+    }
+    let mut last = BTreeMap::new();
+    for (turn, one) in records.iter().enumerate() {
+        let same = (one.table, held(&one.key), held(&one.reason));
+        let first = last.get(&same).map_or(turn, |(first, _): &(usize, &Quarantine)| *first);
+        last.insert(same, (first, one));
+    }
+    let mut rows: Vec<_> = last.into_values().collect();
+    rows.sort_by_key(|(first, _)| *first);
+    let column = |value: fn(&Quarantine) -> &str| -> Vec<String> {
+        rows.iter().map(|(_, one)| held(value(one)).into_owned()).collect()
+    };
+    let (tables, keys) = (column(|one| one.table), column(|one| &one.key));
+    let (reasons, texts) = (column(|one| &one.reason), column(|one| &one.record));
+    let table = place("quarantine");
+    let same: [(&(dyn ToSql + Sync), Type); 3] =
+        [(&tables, Type::TEXT_ARRAY), (&keys, Type::TEXT_ARRAY), (&reasons, Type::TEXT_ARRAY)];
+    connection
+        .change(
+            &format!(
+                "DELETE FROM {table} AS q USING unnest($1, $2, $3) AS s (of_table, key, reason) \
+                 WHERE q.\"table\" = s.of_table AND q.key = s.key AND q.reason = s.reason"
+            ),
+            &same,
+        )
+        .await?;
+    let run = signed(run);
+    let [tables, keys, reasons] = same;
+    let all = [tables, keys, reasons, (&texts as &(dyn ToSql + Sync), Type::TEXT_ARRAY), (&run, Type::INT8)];
+    connection
+        .change(
+            &format!(
+                "INSERT INTO {table} (\"table\", key, reason, record, run, recorded_at) \
+                 SELECT s.*, $5, {} FROM unnest($1, $2, $3, $4) AS s",
+                POSTGRES.time(at)
+            ),
+            &all,
+        )
+        .await?;
+    Ok(())
+}
+
+/// Writes checkpoint, gaps and quarantined records of a commit, and forgets what was parked of the stream.
+pub(super) async fn write(connection: &Connection, commit: &Commit) -> Attempt<()> {
+    if let Some((name, checkpoint)) = &commit.checkpoint {
+        write_checkpoint(connection, name, checkpoint, commit.run, commit.synced_at).await?;
+    }
+    if !commit.gaps.is_empty() {
+        let column = |value: fn(&tenantry_replication::source::Gap) -> &str| -> Vec<String> {
+            commit.gaps.iter().map(|gap| held(value(gap)).into_owned()).collect()
+        };
+        let (from, to) = (column(|gap| &gap.from), column(|gap| &gap.to));
+        let (reasons, run) = (column(|gap| &gap.reason), signed(commit.run));
+        let sql = format!(
+            "INSERT INTO {} (stream, \"from\", \"to\", reason, run, recorded_at) SELECT $1, s.*, $5, {} FROM unnest($2, $3, $4) AS s",
+            place("gap"),
+            POSTGRES.time(commit.synced_at)
+        );
+        let values: [(&(dyn ToSql + Sync), Type); 5] = [
+            (&commit.stream.name, Type::TEXT),
+            (&from, Type::TEXT_ARRAY),
+            (&to, Type::TEXT_ARRAY),
+            (&reasons, Type::TEXT_ARRAY),
+            (&run, Type::INT8),
+        ];
+        connection.change(&sql, &values).await?;
+    }
+    write_quarantined(connection, &commit.quarantined, commit.run, commit.synced_at).await?;
+    park::forget(connection, commit.stream).await
+}
+
+/// Writes one checkpoint in place of an older one.
+pub(super) async fn write_checkpoint(
+    connection: &Connection,
+    name: &str,
+    checkpoint: &Checkpoint,
+    run: u64,
+    at: Micros,
+) -> Attempt<()> {
+    let json = serde_json::to_string(checkpoint).map_err(|error| {
+        Failure::new(DestinationErrorKind::Failed, format!("the checkpoint cannot be written: {error}"))
+    })?;
+    replace(connection, "checkpoint", "checkpoint", (name, &json), run, at).await
+}
+
+/// Writes the one row of a stream, with a text in one of its columns.
+pub(super) async fn replace(
+    connection: &Connection,
+    table: &str,
+    column: &str,
+    (name, json): (&str, &str),
+    run: u64,
+    at: Micros,
+) -> Attempt<()> {
+    let (table, run) = (place(table), signed(run));
+    connection.change(&format!("DELETE FROM {table} WHERE stream = $1"), &[(&name, Type::TEXT)]).await?;
+    let sql = format!(
+        "INSERT INTO {table} (stream, {column}, run, updated_at) VALUES ($1, $2, $3, {})",
+        POSTGRES.time(at)
+    );
+    let values: [(&(dyn ToSql + Sync), Type); 3] =
+        [(&name, Type::TEXT), (&json, Type::TEXT), (&run, Type::INT8)];
+    connection.change(&sql, &values).await?;
+    Ok(())
+}
+
+/// Keeps the record of a finished run; of two with one number, the later.
+pub(super) async fn record(connection: &Connection, run: &RunRecord) -> Attempt<()> {
+    let number = signed(run.run);
+    for table in ["run", "run_table"] {
+        let sql = format!("DELETE FROM {} WHERE run = $1", place(table));
+        connection.change(&sql, &[(&number, Type::INT8)]).await?;
+    }
+    let (requests, outcome) = (signed(run.requests), held(&run.outcome).into_owned());
+    let sql = format!(
+        "INSERT INTO {} (run, started_at, finished_at, outcome, requests) VALUES ($1, {}, {}, $2, $3)",
+        place("run"),
+        POSTGRES.time(run.started_at),
+        POSTGRES.time(run.finished_at)
+    );
+    connection
+        .change(&sql, &[(&number, Type::INT8), (&outcome, Type::TEXT), (&requests, Type::INT8)])
+        .await?;
+    let tables = &run.tables;
+    let count = |value: fn(&TableRecord) -> u64| -> Vec<i64> {
+        tables.iter().map(|table| signed(value(table))).collect()
+    };
+    let names: Vec<&str> = tables.iter().map(|table| table.table.as_str()).collect();
+    let outcomes: Vec<&str> = tables.iter().map(|table| table.outcome.as_str()).collect();
+    let message = |table: &TableRecord| table.message.as_deref().map(|message| held(message).into_owned());
+    let messages: Vec<Option<String>> = tables.iter().map(message).collect();
+    let counts = [
+        count(|table| table.inserted),
+        count(|table| table.updated),
+        count(|table| table.deleted),
+        count(|table| table.unchanged),
+        count(|table| table.quarantined),
+        count(|table| table.requests),
+        count(|table| table.drifted),
+    ];
+    let seconds: Vec<f64> = tables.iter().map(|table| table.seconds).collect();
+    let mut values: Vec<(&(dyn ToSql + Sync), Type)> = vec![
+        (&number, Type::INT8),
+        (&names, Type::TEXT_ARRAY),
+        (&outcomes, Type::TEXT_ARRAY),
+        (&messages, Type::TEXT_ARRAY),
+    ];
+    values.extend(counts.iter().map(|count| (count as &(dyn ToSql + Sync), Type::INT8_ARRAY)));
+    values.push((&seconds, Type::FLOAT8_ARRAY));
+    let sql = format!(
+        "INSERT INTO {} (run, \"table\", outcome, message, inserted, updated, deleted, unchanged, quarantined, requests, drifted, seconds) \
+         SELECT $1, s.* FROM unnest($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) AS s",
+        place("run_table")
+    );
+    connection.change(&sql, &values).await?;
+    Ok(())
+}
+
+fn signed(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,190 @@
+//! Questions about what the tables hold: live rows that were not staged, rows by a value, a sample, and one line for each table.
+//!
+//! Reads flags, times, keys and the column that is asked for; no other value.
+
+use std::collections::BTreeMap;
+
+use tenantry_replication::catalog::{Catalog, Column, Stream, Table, system};
+use tenantry_replication::destination::{Key, TableSummary};
+
+use super::Names;
+use super::connection::{Attempt, Connection, literal, place, quoted};
+use super::stage::{drop_tables, stage_texts};
+use super::state;
+use super::types::{POSTGRES, micros};
+use crate::sql::{Dialect as _, Staged, comparable, key_texts, same_key};
+
+/// Keys of live root rows that no staged row has, as text; NULL is the empty text.
+pub(super) async fn absent(
+    connection: &Connection,
+    names: &Names,
+    stream: &'static Stream,
+    staged: Option<&Staged>,
+    limit: usize,
+) -> Attempt<Vec<Key>> {
+    let root = stream.root();
+    let came = staged.map(|staged| {
+        let same = same_key(&POSTGRES, "t", "s", staged);
+        format!(" AND NOT EXISTS (SELECT 1 FROM {} AS s WHERE {same})", staged.place)
+    });
+    let rows = connection
+        .texts(&format!(
+            "SELECT {} FROM {} AS t WHERE t.{} IS DISTINCT FROM true{} ORDER BY {} LIMIT {limit}",
+            key_texts(&POSTGRES, root, "t"),
+            names.table(root.name),
+            quoted(system::DELETED),
+            came.unwrap_or_default(),
+            key_order(root)
+        ))
+        .await?;
+    Ok(rows.into_iter().map(key).collect())
+}
+
+/// Keys of live root rows whose column holds one of these values, as text and in key order; NULL is the empty text.
+pub(super) async fn find(
+    connection: &Connection,
+    names: &Names,
+    stream: &'static Stream,
+    column: &str,
+    values: Vec<String>,
+) -> Attempt<Vec<Key>> {
+    let root = stream.root();
+    let Some(column) = root.columns.iter().find(|one| one.name == column) else { return Ok(Vec::new()) };
+    // NULL is no value that could be asked for here.
+    let values = values.into_iter().map(|value| vec![value]);
+    let wanted = stage_texts(connection, "wanted", 1, values).await?;
+    let rows = connection
+        .texts(&format!(
+            "SELECT {} FROM {} AS t WHERE t.{} IS DISTINCT FROM true AND {} IN (SELECT k0 FROM {}) ORDER BY {}",
+            key_texts(&POSTGRES, root, "t"),
+            names.table(root.name),
+            quoted(system::DELETED),
+            comparable(&POSTGRES, column, "t", false),
+            wanted.place,
+            key_order(root)
+        ))
+        .await?;
+    connection.run(&drop_tables(&[wanted.place])).await?;
+    Ok(rows.into_iter().map(key).collect())
+}
+
+/// Keys of root rows, drawn by the hash of key and seed; in key order.
+pub(super) async fn sample(
+    connection: &Connection,
+    names: &Names,
+    stream: &'static Stream,
+    rows: usize,
+    seed: u64,
+) -> Attempt<Vec<Key>> {
+    let root = stream.root();
+    let parts: Vec<String> = (0..root.key.len()).map(|part| format!("k{part}")).collect();
+    let drawn = connection
+        .texts(&format!(
+            "SELECT * FROM (SELECT {} FROM {} AS t) AS k ORDER BY hashtextextended(concat_ws('/', {parts}), {}), {parts} LIMIT {rows}",
+            key_texts(&POSTGRES, root, "t"),
+            names.table(root.name),
+            seed.cast_signed(),
+            parts = parts.join(", "),
+        ))
+        .await?;
+    let mut keys: Vec<Key> = drawn.into_iter().map(key).collect();
+    keys.sort();
+    Ok(keys)
+}
+
+/// The key that a row of texts holds.
+fn key(texts: Vec<Option<String>>) -> Key {
+    texts.into_iter().map(Option::unwrap_or_default).collect()
+}
+
+/// The order of keys: NULL first, text by its bytes.
+fn key_order(table: &Table) -> String {
+    let part = |column: &Column| {
+        let value = format!("t.{}", quoted(column.name));
+        let is_text = POSTGRES.text(&value, column.kind) == value;
+        let value = if is_text { POSTGRES.by_bytes(&value) } else { value };
+        format!("{value} NULLS FIRST")
+    };
+    table.key_columns().map(part).collect::<Vec<_>>().join(", ")
+}
+
+/// One line for each table of the catalog; zeros for a table that is not there yet.
+pub(super) async fn summarize(
+    connection: &Connection,
+    names: &Names,
+    catalog: &'static Catalog,
+) -> Attempt<Vec<TableSummary>> {
+    let outcomes = if state::exists(connection, "run_table").await? {
+        outcomes(connection).await?
+    } else {
+        BTreeMap::new()
+    };
+    let there = format!(
+        "SELECT c.relname::text FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+         WHERE n.nspname = {} AND c.relkind IN ('r', 'p')",
+        literal(&names.schema)
+    );
+    let there: Vec<String> = connection.texts(&there).await?.into_iter().flatten().flatten().collect();
+    let mut lines = Vec::new();
+    for table in catalog.tables() {
+        let mut line = TableSummary {
+            table: table.name,
+            live: 0,
+            deleted: 0,
+            newest: None,
+            last_success: None,
+            last_outcome: None,
+            last: None,
+        };
+        if let Some(ended) = outcomes.get(table.name) {
+            line.last_success = ended.success;
+            line.last_outcome.clone_from(&ended.outcome);
+            line.last = ended.took;
+        }
+        if there.iter().any(|name| name == table.name) {
+            let (deleted, synced) = (quoted(system::DELETED), quoted(system::SYNCED));
+            let newest = micros(&format!("max({synced})"));
+            let [rows, marked, newest] = connection
+                .numbers(&format!(
+                    "SELECT count(*), count(*) FILTER (WHERE {deleted}), {newest} FROM {}",
+                    place(&names.schema, table.name)
+                ))
+                .await?;
+            line.live = (rows - marked).unsigned_abs();
+            line.deleted = marked.unsigned_abs();
+            line.newest = (rows > 0).then_some(newest);
+        }
+        lines.push(line);
+    }
+    Ok(lines)
+}
+
+/// How runs ended for a table.
+struct Ended {
+    /// When one last finished it well.
+    success: Option<i64>,
+    /// How the last one ended.
+    outcome: Option<String>,
+    /// Requests and seconds of the last one.
+    took: Option<(u64, f64)>,
+}
+
+/// How runs ended, by table.
+async fn outcomes(connection: &Connection) -> Attempt<BTreeMap<String, Ended>> {
+    let sql = format!(
+        "SELECT DISTINCT ON (t.\"table\") t.\"table\", \
+           {} AS success, t.outcome || coalesce(': ' || t.message, ''), t.requests, t.seconds \
+         FROM {} AS t JOIN {} AS r ON r.run = t.run ORDER BY t.\"table\", t.run DESC",
+        micros("max(r.finished_at) FILTER (WHERE t.outcome = 'done') OVER (PARTITION BY t.\"table\")"),
+        state::place("run_table"),
+        state::place("run"),
+    );
+    let mut ended = BTreeMap::new();
+    for row in connection.rows(&sql, &[]).await? {
+        let (requests, seconds): (Option<i64>, Option<f64>) = (row.try_get(3)?, row.try_get(4)?);
+        let requests = requests.and_then(|requests| u64::try_from(requests).ok());
+        let one = Ended { success: row.try_get(1)?, outcome: row.try_get(2)?, took: requests.zip(seconds) };
+        ended.insert(row.try_get(0)?, one);
+    }
+    Ok(ended)
+}
