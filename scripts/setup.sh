@@ -104,6 +104,19 @@ fetch_duckdb() {
     trap - EXIT
 }
 
+# A PostgreSQL server that the tests start themselves. Debian's package would start one of its own as well, which nobody here needs.
+need_postgres() {
+    have openssl || apt_install openssl
+    if have initdb || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; then return; fi
+    if [ -d /etc/postgresql-common ] || ! have apt-get; then
+        apt_install postgresql
+        return
+    fi
+    as_root mkdir -p /etc/postgresql-common
+    printf 'create_main_cluster = false\n' | as_root tee /etc/postgresql-common/createcluster.conf >/dev/null
+    apt_install postgresql
+}
+
 # uv runs the Python tools of the tests; it brings no Python of its own here.
 need_uv() {
     if have uv || [ -x "$cache/uv/bin/uv" ]; then return; fi
@@ -176,6 +189,7 @@ tests)
     need_compiler
     need_duckdb
     need_node
+    need_postgres
     need_uv
     need_auth0_clients
     ;;

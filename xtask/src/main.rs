@@ -15,7 +15,7 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   docs --check   fail when they are stale
   tidy           check what the compiler cannot: see xtask/src/tidy.rs
   scenario       what runs cost in requests, at full size and at each plan's pace; takes minutes
-  kills          SIGKILLs of the optimised command on a real file: --count N, --seed S; takes minutes
+  kills          SIGKILLs of the optimised command on a real file or server: --count N, --seed S, --destination duckdb|postgres; takes minutes
   simulate       trials of the engine under faults, by seed; see crates/tenantry-trials
   ci             all checks and all tests";
 

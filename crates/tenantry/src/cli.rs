@@ -83,7 +83,7 @@ impl Command {
 /// Where the tables are.
 #[derive(Debug, Args)]
 pub(crate) struct DestinationArgs {
-    /// Where the tables are, as duckdb:PATH [default: duckdb:tenantry.duckdb]
+    /// Where the tables are, as duckdb:PATH or postgres://USER@HOST/DATABASE [default: duckdb:tenantry.duckdb]
     #[arg(long, value_name = "URL")]
     pub(crate) destination: Option<String>,
 }

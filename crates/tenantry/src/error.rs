@@ -239,7 +239,7 @@ impl From<DestinationError> for CommandError {
                 Some("make room, then run the same command again: nothing was lost")
             }
             DestinationErrorKind::OtherTenant => Some(
-                "give each tenant a file of its own: --destination duckdb:OTHER.duckdb (or remove the file, if it was only a demo)",
+                "give each tenant a file or a database of its own, such as --destination duckdb:OTHER.duckdb (or remove the file, if it was only a demo)",
             ),
             DestinationErrorKind::Newer => {
                 Some("use the newer version of tenantry that wrote it, or another --destination")

@@ -12,7 +12,7 @@ use tenantry_replication::error::{DestinationErrorKind, SourceErrorKind, SourceR
 use tenantry_replication::source::auth0::{Algorithm, Auth0, Credentials, Domain, Secret, Settings};
 use tenantry_replication::source::{self, Source};
 
-use crate::config::{Allowance, Config, settings};
+use crate::config::{Allowance, Config, settings, without_password};
 use crate::error::{CommandError, Exit, did_you_mean};
 
 /// A tenant to read, and how it is read.
@@ -151,14 +151,15 @@ pub(crate) async fn destination(
     access: Access,
 ) -> Result<Arc<dyn Destination>, CommandError> {
     check_scheme(url)?;
-    Ok(tenantry_destinations::open(url, options(config, access)?).await?)
+    Ok(tenantry_destinations::open(url, options(config, url, access)?).await?)
 }
 
-fn options(config: &Config, access: Access) -> Result<Options, CommandError> {
+fn options(config: &Config, url: &str, access: Access) -> Result<Options, CommandError> {
     Ok(Options {
         access,
         language: comments(config)?,
         memory_limit: config.text(&settings::MEMORY_LIMIT)?,
+        surroundings: config.surroundings(url)?,
         ..Options::default()
     })
 }
@@ -169,7 +170,7 @@ pub(crate) async fn existing_or_empty(
     url: &str,
 ) -> Result<Arc<dyn Destination>, CommandError> {
     check_scheme(url)?;
-    match tenantry_destinations::open(url, options(config, Access::Read)?).await {
+    match tenantry_destinations::open(url, options(config, url, Access::Read)?).await {
         Err(error) if error.kind == DestinationErrorKind::Absent => {
             let empty = MemoryDestination::new();
             empty.prepare(&CATALOG).await?;
@@ -200,15 +201,19 @@ fn comments(config: &Config) -> Result<Language, CommandError> {
     }
 }
 
+/// Other names of schemes.
+const ALSO_KNOWN: [&str; 1] = ["postgresql"];
+
 /// A destination of no known kind is wrong usage, not a failure of the destination.
 fn check_scheme(url: &str) -> Result<(), CommandError> {
     let scheme = url.split_once(':').map_or(url, |(scheme, _)| scheme);
-    let known = || BUILT_IN.iter().filter_map(|form| Some(form.split_once(':')?.0));
+    let known = || BUILT_IN.iter().filter_map(|form| Some(form.split_once(':')?.0)).chain(ALSO_KNOWN);
     if url.contains(':') && known().any(|known| known == scheme) {
         return Ok(());
     }
     Err(CommandError::usage(format!(
-        "`{url}` is no destination: it must look like {}",
+        "`{}` is no destination: it must look like {}",
+        without_password(url),
         BUILT_IN.join(" or ")
     ))
     .hint_if(did_you_mean(scheme, known())))
@@ -263,6 +268,9 @@ mod tests {
     #[test]
     fn destinations_are_named_by_a_known_scheme() {
         assert!(check_scheme("duckdb:a.duckdb").is_ok());
+        assert!(check_scheme("postgres://me@h/w").is_ok() && check_scheme("postgresql://me@h/w").is_ok());
+        let error = said(&check_scheme("postgers://me:canary@h/w").unwrap_err());
+        assert!(error.contains("did you mean `postgres`?") && !error.contains("canary"), "{error}");
         let error = said(&check_scheme("duckbd:a.duckdb").unwrap_err());
         assert!(error.contains("did you mean `duckdb`?"), "{error}");
         assert!(check_scheme("duckdb").is_err());

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod commit;
 mod crash;
 mod duckdb;
 mod postgres;

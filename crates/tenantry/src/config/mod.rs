@@ -4,6 +4,7 @@
 
 mod file;
 pub(crate) mod process;
+mod server;
 pub(crate) mod settings;
 
 use std::collections::BTreeMap;
@@ -16,6 +17,7 @@ use std::time::Duration;
 use file::ProjectFile;
 use tenantry_replication::source::auth0::LEAVE_MAX;
 
+pub(crate) use server::without_password;
 use settings::{FILE, Kind, SETTINGS, Setting};
 
 use crate::error::CommandError;
@@ -141,6 +143,7 @@ impl Config {
         Ok(self.said(setting)?.map(|(value, origin)| {
             // The path of a file is no secret, what stands in it is.
             let value = if origin.tells_secret(setting) { "***".to_owned() } else { value };
+            let value = if *setting == settings::DESTINATION { server::without_password(&value) } else { value };
             (value, origin)
         }))
     }
@@ -159,10 +162,12 @@ impl Config {
 
     /// Where the tables are.
     pub(crate) fn destination(&self, flag: Option<&str>) -> Result<String, CommandError> {
-        if let Some(url) = flag {
-            return Ok(url.to_owned());
-        }
-        held(&settings::DESTINATION, self.text(&settings::DESTINATION)?)
+        let url = match flag {
+            Some(url) => url.to_owned(),
+            None => held(&settings::DESTINATION, self.text(&settings::DESTINATION)?)?,
+        };
+        server::check_no_password(&url)?;
+        Ok(url)
     }
 
     /// Selectors of tables: the flags where there are any.

@@ -147,6 +147,46 @@ pub(crate) const COMMENTS: Setting = Setting {
     default: Some("en"),
 };
 
+pub(crate) const PG_USER: Setting = Setting {
+    variables: &["PGUSER"],
+    key: None,
+    kind: Kind::Text,
+    about: "for postgres: destinations: the role to connect as, where the URL names none",
+    default: None,
+};
+
+pub(crate) const PG_PASSWORD: Setting = Setting {
+    variables: &["PGPASSWORD"],
+    key: Some("destination.password_file"),
+    kind: Kind::Secret,
+    about: "for postgres: destinations: its password",
+    default: None,
+};
+
+pub(crate) const PG_PASSFILE: Setting = Setting {
+    variables: &["PGPASSFILE"],
+    key: None,
+    kind: Kind::Text,
+    about: "for postgres: destinations: file with passwords, a line for each as HOST:PORT:DATABASE:USER:PASSWORD, where it is not ~/.pgpass",
+    default: None,
+};
+
+pub(crate) const PG_SSL_MODE: Setting = Setting {
+    variables: &["PGSSLMODE"],
+    key: None,
+    kind: Kind::Text,
+    about: "for postgres: destinations: verify-full, verify-ca or disable, where the URL does not say; on this machine disable holds, else verify-full",
+    default: None,
+};
+
+pub(crate) const PG_SSL_ROOT: Setting = Setting {
+    variables: &["PGSSLROOTCERT"],
+    key: None,
+    kind: Kind::Text,
+    about: "for postgres: destinations: file with the certificates of those who sign the server's, where they are not the system's",
+    default: None,
+};
+
 pub(crate) const SELECT: Setting = Setting {
     variables: &["TENANTRY_SELECT"],
     key: Some("sync.select"),
@@ -283,6 +323,11 @@ pub(crate) const SETTINGS: &[&Setting] = &[
     &DESTINATION,
     &MEMORY_LIMIT,
     &COMMENTS,
+    &PG_USER,
+    &PG_PASSWORD,
+    &PG_PASSFILE,
+    &PG_SSL_MODE,
+    &PG_SSL_ROOT,
     &SELECT,
     &EXCLUDE,
     &STREAMS_AT_ONCE,

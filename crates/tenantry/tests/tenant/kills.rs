@@ -1,5 +1,5 @@
-//! The command, killed at named points and at random moments, and again while it recovers, on a file that lives on from kill to kill and a
-//! tenant that changes: then one run ends by itself, and every table is what the tenant holds.
+//! The command, killed at named points and at random moments, and again while it recovers, on a destination that lives on from kill to kill
+//! and a tenant that changes: then one run ends by itself, and every table is what the tenant holds.
 //!
 //! What it costs to get there again is in `resume`. SIGKILL shows what a crash of the process does, not what a loss of power does.
 
@@ -15,7 +15,7 @@ use tenantry_simulator::{Config, Plan};
 use crate::proxy::{Proxy, change};
 use crate::scenario::quick;
 use crate::tables::{self, Holding, Tables};
-use crate::world::World;
+use crate::world::{Kind, World};
 
 /// Points that are named by what is asked of the tenant there: before the run, at its begin, in each kind of read, before a record's
 /// absence is believed.
@@ -31,7 +31,7 @@ pub(crate) const ASKED: [&str; 10] = [
     "/api/v2/users/*",
     "/api/v2/stats/daily",
 ];
-/// Points that are named by what appears beside the file: its draft, its log.
+/// Points that are named by what appears beside the file: its draft, its log. A database has none.
 pub(crate) const APPEARS: [&str; 2] = [".new", ".wal"];
 /// One round in so many begins with no file.
 const FRESH_EVERY: u64 = 9;
@@ -54,6 +54,7 @@ pub(crate) struct Tally {
 /// A tenant, a file, and chance.
 pub(crate) struct Kills {
     world: World,
+    kind: Kind,
     proxy: Proxy,
     chance: u64,
     round: u64,
@@ -92,13 +93,13 @@ fn churn(seed: u64) -> Value {
 }
 
 impl Kills {
-    pub(crate) fn new(seed: u64) -> Self {
-        let world = World::start(tiny(seed));
+    pub(crate) fn new(seed: u64, kind: Kind) -> Self {
+        let world = World::start(tiny(seed)).into(kind);
         let proxy = Proxy::before(world.address());
         let world = world.behind(proxy.url());
         let tally = Tally::default();
         let usual = Duration::from_millis(500);
-        Self { world, proxy, chance: seed, round: 0, before: None, usual, tally }
+        Self { world, kind, proxy, chance: seed, round: 0, before: None, usual, tally }
     }
 
     /// The next number below `limit`.
@@ -132,7 +133,7 @@ impl Kills {
             self.kill(&[]);
         }
         self.tally.second += self.tally.kills - before;
-        if self.below(4) == 0 && self.world.file().exists() {
+        if self.below(4) == 0 && self.world.has_destination() {
             self.is_readable();
         }
         let begun = now();
@@ -156,10 +157,7 @@ impl Kills {
     }
 
     fn begin_anew(&mut self) {
-        for entry in fs::read_dir(self.world.file().parent().unwrap()).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() { fs::remove_dir_all(path).unwrap() } else { fs::remove_file(path).unwrap() }
-        }
+        self.world.remove_destination();
         self.before = None;
     }
 
@@ -171,7 +169,7 @@ impl Kills {
         let heard = named.map(|path| self.hears_of(path));
         let mut command = self.world.command(&[&["sync", "--json"], options].concat());
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        let appears = APPEARS.get(point.wrapping_sub(ASKED.len())).copied();
+        let appears = APPEARS.get(point.wrapping_sub(ASKED.len())).copied().filter(|_| self.kind == Kind::DuckDb);
         let reached = match (&heard, appears) {
             (Some(heard), _) => is_heard(&mut child, heard),
             (_, Some(ending)) => self.is_seen(&mut child, ending),

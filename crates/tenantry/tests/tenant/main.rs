@@ -19,6 +19,7 @@ mod service;
 mod tables;
 mod tamper;
 mod verify;
+mod warehouses;
 mod world;
 
 use std::collections::BTreeSet;

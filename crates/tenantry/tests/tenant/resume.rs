@@ -5,9 +5,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tenantry_simulator::{Config, Plan};
 
-use crate::kills::Kills;
+use crate::kills::{Kills, Tally};
 use crate::tables::{self, Holding};
-use crate::world::World;
+use crate::world::{Kind, World};
 use crate::{churn, small};
 
 fn requests(report: &Value) -> u64 {
@@ -122,13 +122,23 @@ fn a_run_that_is_killed_at_any_moment_goes_on_where_it_was() {
 
 #[test]
 fn runs_that_are_killed_at_named_points_and_random_moments_lose_nothing_and_double_nothing() {
-    const KILLS: u64 = 24;
-    let mut kills = Kills::new(11);
-    while kills.tally.kills < KILLS {
+    let tally = kill(11, 24, Kind::DuckDb);
+    assert!(tally.points.len() > 5, "{tally:?}");
+}
+
+#[test]
+fn the_same_holds_for_runs_into_a_database() {
+    kill(12, 16, Kind::Postgres);
+}
+
+/// Kills so often, and looks at everything after each recovery.
+fn kill(seed: u64, count: u64, kind: Kind) -> Tally {
+    let mut kills = Kills::new(seed, kind);
+    while kills.tally.kills < count {
         kills.round();
     }
     assert!(kills.tally.second > 3, "{:?}", kills.tally);
-    assert!(kills.tally.points.len() > 5, "{:?}", kills.tally);
+    kills.tally
 }
 
 #[test]

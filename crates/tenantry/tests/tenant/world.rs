@@ -1,5 +1,6 @@
-//! A simulated tenant behind a socket, and the command that replicates it into a file of its own.
+//! A simulated tenant behind a socket, and the command that replicates it into a destination of its own: a file, or a database.
 
+use std::fs;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -8,6 +9,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tenantry_destinations::postgres::server::Database;
 use tenantry_oracle::Tenant;
 use tenantry_simulator::server::{self, Server, wall_clock};
 use tenantry_simulator::{CLIENT_ID, CLIENT_SECRET, Config, Request, Simulation};
@@ -15,11 +17,37 @@ use tokio::runtime::Runtime;
 
 use crate::tables::{self, Tables};
 
+/// Kinds of destination.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    DuckDb,
+    Postgres,
+}
+
+/// Where the tables are.
+pub(crate) enum Warehouse {
+    /// `tenant.duckdb` in the world's folder.
+    File,
+    /// A database of its own on the server of the tests.
+    Database(Database),
+}
+
+impl Warehouse {
+    /// One that no run has been to.
+    pub(crate) fn empty(kind: Kind) -> Self {
+        match kind {
+            Kind::DuckDb => Self::File,
+            Kind::Postgres => Self::Database(Database::new()),
+        }
+    }
+}
+
 /// A tenant and a destination.
 pub(crate) struct World {
     runtime: Runtime,
     server: Server,
     folder: Arc<TempDir>,
+    warehouse: Arc<Warehouse>,
     /// The tenant's clock less the machine's, microseconds.
     offset: i64,
     /// Where the command finds the tenant.
@@ -35,7 +63,18 @@ impl World {
         let offset = simulation.start() - wall_clock();
         let server = runtime.block_on(server::start(simulation, 0)).unwrap();
         let (domain, folder) = (server.url(), Arc::new(tempfile::tempdir().unwrap()));
-        Self { runtime, server, folder, offset, domain, variables: Vec::new() }
+        let warehouse = Arc::new(Warehouse::File);
+        Self { runtime, server, folder, warehouse, offset, domain, variables: Vec::new() }
+    }
+
+    /// The same tenant with an empty destination of this kind.
+    pub(crate) fn into(self, kind: Kind) -> Self {
+        Self { warehouse: Arc::new(Warehouse::empty(kind)), ..self }
+    }
+
+    /// Changes the destination for another, which has to be kept for it.
+    pub(crate) fn swap(&mut self, other: &mut Arc<Warehouse>) {
+        std::mem::swap(&mut self.warehouse, other);
     }
 
     /// The same tenant, found at another address by the command.
@@ -56,7 +95,8 @@ impl World {
 
     /// Another tenant, at another address, with the same destination.
     pub(crate) fn replaced(&self, config: Config) -> Self {
-        Self { folder: Arc::clone(&self.folder), ..Self::start(config) }
+        let (folder, warehouse) = (Arc::clone(&self.folder), Arc::clone(&self.warehouse));
+        Self { folder, warehouse, ..Self::start(config) }
     }
 
     /// What the tenant holds now, projected to tables.
@@ -210,7 +250,41 @@ impl World {
         self.control("config", &json!({ "log_events": true }));
     }
 
+    /// Whether a run may have made the destination.
+    pub(crate) fn has_destination(&self) -> bool {
+        match &*self.warehouse {
+            Warehouse::File => self.file().exists(),
+            Warehouse::Database(database) => database.sql("SELECT to_regclass('_tenantry.meta')") != "",
+        }
+    }
+
+    /// Removes everything that runs have made.
+    pub(crate) fn remove_destination(&self) {
+        match &*self.warehouse {
+            Warehouse::File => {
+                for entry in fs::read_dir(self.folder.path()).unwrap() {
+                    let path = entry.unwrap().path();
+                    if path.is_dir() { fs::remove_dir_all(path).unwrap() } else { fs::remove_file(path).unwrap() }
+                }
+            }
+            Warehouse::Database(database) => {
+                database.sql("DROP SCHEMA IF EXISTS auth0, _tenantry CASCADE");
+            }
+        }
+    }
+
+    /// The database, where the destination is one.
+    pub(crate) fn database(&self) -> Option<&Database> {
+        match &*self.warehouse {
+            Warehouse::File => None,
+            Warehouse::Database(database) => Some(database),
+        }
+    }
+
     fn destination(&self) -> String {
-        format!("duckdb:{}", self.file().display())
+        match &*self.warehouse {
+            Warehouse::File => format!("duckdb:{}", self.file().display()),
+            Warehouse::Database(database) => database.url(),
+        }
     }
 }

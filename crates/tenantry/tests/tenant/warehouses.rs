@@ -1,0 +1,105 @@
+//! One tenant in several destinations: every cell is the same in all of them, and every command works on each.
+
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+
+use serde_json::json;
+use tenantry_simulator::Config;
+
+use crate::scenario::churn;
+use crate::small;
+use crate::tables::{self, Holding, Tables};
+use crate::world::{Kind, Warehouse, World};
+
+#[test]
+fn a_tenant_with_churn_is_the_same_in_every_destination() {
+    let mut world = World::start(small());
+    let mut other = Arc::new(Warehouse::empty(Kind::Postgres));
+    let mut before: Option<(tenantry_oracle::Tables, [Tables; 2])> = None;
+    for round in 0..5 {
+        let truth = world.truth();
+        let held = [0, 1].map(|which| {
+            let report = world.sync();
+            assert_eq!(report["outcome"], "done", "{report}");
+            let held = world.tables();
+            let holding = before.as_ref().map_or(Holding::Nothing, |(truth, held)| Holding::Before(truth, &held[which]));
+            tables::compare(&truth, &held, holding);
+            world.swap(&mut other);
+            held
+        });
+        assert_eq!(untimed(&held[0]), untimed(&held[1]), "round {round}");
+        before = Some((truth, held));
+        world.churn(&churn(500 + round, 1));
+    }
+}
+
+/// Rows and flags without the times at which they were written.
+fn untimed(tables: &Tables) -> Tables {
+    let mut tables = tables.clone();
+    for row in tables.values_mut().flat_map(|rows| rows.values_mut()) {
+        row.synced.clear();
+    }
+    tables
+}
+
+#[test]
+fn every_command_works_on_a_database() {
+    let world = World::start(small()).into(Kind::Postgres);
+    let (code, _, messages) = world.run(&["status"]);
+    assert_eq!(code, 5, "{messages}");
+    assert!(messages.contains("no run has filled it yet") && messages.contains("`tenantry sync`"), "{messages}");
+    assert_eq!(world.run(&["plan", "--json"]).0, 0, "a plan needs no tables");
+    assert_eq!(world.run(&["check", "--json"]).0, 0);
+    world.sync();
+    let (code, status, messages) = world.run(&["status", "--json"]);
+    assert_eq!(code, 0, "{messages}");
+    let users = status["tables"].as_array().unwrap().iter().find(|table| table["table"] == "users").unwrap();
+    assert_eq!(users["live"], json!(world.truth()["users"].len()), "{users}");
+    let (code, rows, _) = world.run(&["sql", "select count(*) as n from users where not _fivetran_deleted", "--format", "json"]);
+    assert_eq!((code, &rows[0]["n"]), (0, &json!(world.truth()["users"].len())));
+    let (code, _, messages) = world.run(&["sql", "delete from auth0.users"]);
+    assert_eq!(code, 5, "{messages}");
+    assert_eq!(world.run(&["verify", "--full", "--json"]).0, 0);
+
+    let database = world.database().unwrap();
+    database.sql("UPDATE auth0.client SET name = 'tampered' WHERE client_id = (SELECT min(client_id) FROM auth0.client)");
+    let (code, found, messages) = world.run(&["verify", "--full", "--json"]);
+    assert_eq!((code, &found["totals"]["stale"]), (1, &json!(1)), "{messages}");
+    assert_eq!(world.run(&["resync", "client"]).0, 0);
+    assert_eq!(world.run(&["verify", "--full", "--json"]).0, 0);
+}
+
+#[test]
+fn of_two_processes_that_begin_at_once_one_writes_to_the_database() {
+    let world = World::start(Config { users: 60, logs: 150, ..small() }).into(Kind::Postgres);
+    for round in 0..3 {
+        let begin = || {
+            let command = world.command(&["sync", "--json"]);
+            { command }.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+        };
+        let both = [begin(), begin()];
+        let ended = both.map(|child| child.wait_with_output().unwrap());
+        let codes = ended.each_ref().map(|output| output.status.code().unwrap());
+        let said = ended.each_ref().map(|output| String::from_utf8_lossy(&output.stderr).into_owned());
+        assert!(codes.contains(&0), "{codes:?} {said:?}");
+        assert!(codes.iter().all(|code| [0, 5].contains(code)), "{codes:?} {said:?}");
+        tables::compare(&world.truth(), &world.tables(), Holding::Whatever);
+        world.churn_within_the_hour(&churn(70 + round, 1));
+    }
+}
+
+#[test]
+fn a_database_that_cannot_be_had_is_told_in_words() {
+    for (url, code, words) in [
+        ("postgres://me:canary@127.0.0.1/w", 2, "PGPASSWORD"),
+        ("postgres://me@127.0.0.1:1/w", 5, "127.0.0.1:1"),
+        ("postgres://127.0.0.1/w", 2, "PGUSER"),
+        ("postgres://me@db.example.com/w?sslmode=prefer", 2, "verify-full"),
+    ] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tenantry"));
+        let output = command.args(["status", "--destination", url]).env_clear().output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{url}: {said}");
+        assert!(said.contains(words) && !said.contains("canary"), "{url}: {said}");
+    }
+}
