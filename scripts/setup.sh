@@ -108,12 +108,11 @@ fetch_duckdb() {
 need_postgres() {
     have openssl || apt_install openssl
     if have initdb || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; then return; fi
-    if [ -d /etc/postgresql-common ] || ! have apt-get; then
-        apt_install postgresql
-        return
+    have apt-get || give_up "PostgreSQL 15 or newer is missing (initdb, pg_ctl, psql); install it with this system's package manager"
+    apt_install postgresql-common
+    if [ -f /etc/postgresql-common/createcluster.conf ]; then
+        as_root sed -i 's/^#* *create_main_cluster *=.*/create_main_cluster = false/' /etc/postgresql-common/createcluster.conf
     fi
-    as_root mkdir -p /etc/postgresql-common
-    printf 'create_main_cluster = false\n' | as_root tee /etc/postgresql-common/createcluster.conf >/dev/null
     apt_install postgresql
 }
 

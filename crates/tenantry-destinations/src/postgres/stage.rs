@@ -5,7 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use arrow_array::{Array as _, RecordBatch};
+use arrow_array::cast::AsArray as _;
+use arrow_array::{Array as _, ArrayRef, RecordBatch, StringArray};
 use tenantry_replication::catalog::{Stream, Table, Type, system};
 use tenantry_replication::destination::{Batch, staged_schema};
 use tenantry_replication::error::DestinationErrorKind;
@@ -13,7 +14,7 @@ use tenantry_replication::error::DestinationErrorKind;
 use super::connection::{Attempt, Connection, Failure, place, quoted};
 use super::encode::Piece;
 use super::schema::KEY_BYTES_MAX;
-use super::types::{POSTGRES, sql_type};
+use super::types::{POSTGRES, held, sql_type};
 use crate::sql::{ARRIVAL, Keys, Staged, columns};
 
 /// Bytes gathered for one table before they are sent.
@@ -96,13 +97,15 @@ impl Gathering {
 }
 
 /// Whether the texts of some key have more bytes than an index takes.
-fn has_long_key(keys: &[(&str, &arrow_array::ArrayRef)], rows: usize) -> bool {
-    use arrow_array::cast::AsArray as _;
+fn has_long_key(keys: &[(&str, &ArrayRef)], rows: usize) -> bool {
     let texts: Vec<_> = keys.iter().filter_map(|(_, column)| column.as_string_opt::<i32>()).collect();
-    let bytes =
-        |row: usize| texts.iter().map(|text| text.value_length(row).unsigned_abs() as usize).sum::<usize>();
-    // U+0000 takes two bytes more there than here.
-    (0..rows).any(|row| bytes(row) * 3 > KEY_BYTES_MAX)
+    let length = |text: &StringArray, row| text.value_length(row).unsigned_abs() as usize;
+    let sent = |row: usize| texts.iter().map(|text| held(text.value(row)).len()).sum::<usize>();
+    // What U+0000 becomes has two bytes more.
+    (0..rows).any(|row| {
+        texts.iter().map(|text| length(text, row)).sum::<usize>() * 3 > KEY_BYTES_MAX
+            && sent(row) > KEY_BYTES_MAX
+    })
 }
 
 impl Stage {
@@ -315,7 +318,7 @@ pub(super) async fn stage_texts(
         for (part, column) in texts.iter_mut().enumerate() {
             let text = row.get(part).map_or("", String::as_str);
             blank |= text.is_empty();
-            column.push(super::types::held(text).into_owned());
+            column.push(held(text).into_owned());
         }
         count += 1;
     }

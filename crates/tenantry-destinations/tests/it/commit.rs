@@ -7,14 +7,14 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use arrow_array::{ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use tenantry_destinations::Options;
 use tenantry_destinations::postgres::server::{Database, ROLE};
-use tenantry_replication::catalog::Stream;
 use tenantry_replication::destination::conformance::tables::{self, events, things};
-use tenantry_replication::destination::{Batch, Commit, Destination, Scope, staged_schema};
+use tenantry_replication::destination::{Destination, Parking};
 use tenantry_replication::error::DestinationErrorKind;
-use tenantry_replication::state::Checkpoint;
+use tenantry_replication::state::Parked;
+
+use crate::rows::{commit, happened, rows};
 
 /// Where the line is cut that a COMMIT comes by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,51 +102,12 @@ fn carry(client: &TcpStream, server: &TcpStream, order: Arc<Mutex<Option<Cut>>>)
     });
 }
 
-/// Rows of the root `thing`, by their ids.
-fn rows(ids: &[&str]) -> Batch {
-    let table = things().root();
-    let count = ids.len();
-    let columns: Vec<ArrayRef> = vec![
-        Arc::new(StringArray::from(ids.to_vec())),
-        Arc::new(StringArray::from(vec!["name"; count])),
-        Arc::new(BooleanArray::from(vec![None; count])),
-        Arc::new(Int64Array::from(vec![None; count])),
-        Arc::new(TimestampMicrosecondArray::from(vec![None; count]).with_timezone("UTC")),
-        Arc::new(Int64Array::from(vec![0; count])),
-    ];
-    Batch { table, rows: RecordBatch::try_new(staged_schema(table), columns).unwrap() }
-}
-
-fn happened(ids: &[&str]) -> Batch {
-    let table = events().root();
-    let columns: Vec<ArrayRef> = vec![
-        Arc::new(StringArray::from(ids.to_vec())),
-        Arc::new(TimestampMicrosecondArray::from(vec![1; ids.len()]).with_timezone("UTC")),
-        Arc::new(Int64Array::from(vec![0; ids.len()])),
-    ];
-    Batch { table, rows: RecordBatch::try_new(staged_schema(table), columns).unwrap() }
-}
-
-fn commit(stream: &'static Stream, synced_at: i64) -> Commit {
-    let checkpoint = Checkpoint::Full { read_at: synced_at, applied_at: None, behind_log: false };
-    Commit {
-        stream,
-        tables: stream.tables.iter().map(|table| table.name).collect(),
-        scope: Scope::Table { spared: Vec::new() },
-        gone: Vec::new(),
-        checkpoint: Some((stream.name.to_owned(), checkpoint)),
-        synced_at,
-        run: 1,
-        quarantined: Vec::new(),
-        gaps: Vec::new(),
-        expected: None,
-    }
-}
-
 /// What the server holds: live ids, and whether there is a checkpoint for the second publish.
 fn found(database: &Database) -> (String, bool) {
-    let ids = database.sql("SELECT string_agg(id, ' ' ORDER BY id) FROM auth0.thing WHERE NOT _fivetran_deleted");
-    let read_at = database.sql("SELECT checkpoint::json->>'read_at' FROM _tenantry.checkpoint WHERE stream = 'things'");
+    let ids =
+        database.sql("SELECT string_agg(id, ' ' ORDER BY id) FROM auth0.thing WHERE NOT _fivetran_deleted");
+    let read_at =
+        database.sql("SELECT checkpoint::json->>'read_at' FROM _tenantry.checkpoint WHERE stream = 'things'");
     (ids, read_at == "20")
 }
 
@@ -213,8 +174,6 @@ async fn a_stream_that_lost_staged_rows_with_the_connection_sweeps_nothing() {
 
 #[tokio::test]
 async fn a_lease_and_a_park_survive_a_lost_answer_too() {
-    use tenantry_replication::destination::Parking;
-    use tenantry_replication::state::Parked;
     let database = Database::new();
     let line = Line::to(database.server.port());
     let destination = open_through(&line, &database).await;

@@ -6,3 +6,4 @@ mod commit;
 mod crash;
 mod duckdb;
 mod postgres;
+mod rows;

@@ -143,7 +143,8 @@ impl Config {
         Ok(self.said(setting)?.map(|(value, origin)| {
             // The path of a file is no secret, what stands in it is.
             let value = if origin.tells_secret(setting) { "***".to_owned() } else { value };
-            let value = if *setting == settings::DESTINATION { server::without_password(&value) } else { value };
+            let value =
+                if *setting == settings::DESTINATION { server::without_password(&value) } else { value };
             (value, origin)
         }))
     }

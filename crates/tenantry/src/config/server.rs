@@ -52,7 +52,9 @@ impl Config {
         match path.metadata() {
             Err(error) if named.is_none() && error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Ok(metadata) if is_open_to_others(&metadata) => {
-                terminal::warn(&format!("{shown} is ignored, as other users of this machine can read it: chmod 600 {shown}"));
+                terminal::warn(&format!(
+                    "{shown} is ignored, as other users of this machine can read it: chmod 600 {shown}"
+                ));
                 return Ok(None);
             }
             Ok(_) | Err(_) => {}
@@ -112,7 +114,9 @@ mod tests {
             assert!(!without_password(url).contains("ary@"), "{}", without_password(url));
         }
         assert_eq!(without_password("postgres//me:canary@h/w"), "postgres//me:***@h/w");
-        for url in ["duckdb:a@b.duckdb", "postgres://me@h:5432/w", "postgres://h:5432/w?host=/a@b", "duckdb:/a:b"] {
+        for url in
+            ["duckdb:a@b.duckdb", "postgres://me@h:5432/w", "postgres://h:5432/w?host=/a@b", "duckdb:/a:b"]
+        {
             assert!(check_no_password(url).is_ok(), "{url}");
             assert_eq!(without_password(url), url);
         }
@@ -137,7 +141,10 @@ mod tests {
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
         assert_eq!(of(&[("PGPASSFILE", &path)]), None);
         assert!(Config::of(&[("PGPASSFILE", "/no/such/file")]).surroundings(url).is_err());
-        assert_eq!(Config::of(&[("PGPASSWORD", "x")]).surroundings("duckdb:a").unwrap().get("PGPASSWORD"), None);
+        assert_eq!(
+            Config::of(&[("PGPASSWORD", "x")]).surroundings("duckdb:a").unwrap().get("PGPASSWORD"),
+            None
+        );
     }
 
     #[test]

@@ -169,7 +169,8 @@ impl Kills {
         let heard = named.map(|path| self.hears_of(path));
         let mut command = self.world.command(&[&["sync", "--json"], options].concat());
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        let appears = APPEARS.get(point.wrapping_sub(ASKED.len())).copied().filter(|_| self.kind == Kind::DuckDb);
+        let appears =
+            APPEARS.get(point.wrapping_sub(ASKED.len())).copied().filter(|_| self.kind == Kind::DuckDb);
         let reached = match (&heard, appears) {
             (Some(heard), _) => is_heard(&mut child, heard),
             (_, Some(ending)) => self.is_seen(&mut child, ending),

@@ -22,7 +22,9 @@ fn a_tenant_with_churn_is_the_same_in_every_destination() {
             let report = world.sync();
             assert_eq!(report["outcome"], "done", "{report}");
             let held = world.tables();
-            let holding = before.as_ref().map_or(Holding::Nothing, |(truth, held)| Holding::Before(truth, &held[which]));
+            let holding = before
+                .as_ref()
+                .map_or(Holding::Nothing, |(truth, held)| Holding::Before(truth, &held[which]));
             tables::compare(&truth, &held, holding);
             world.swap(&mut other);
             held
@@ -47,7 +49,10 @@ fn every_command_works_on_a_database() {
     let world = World::start(small()).into(Kind::Postgres);
     let (code, _, messages) = world.run(&["status"]);
     assert_eq!(code, 5, "{messages}");
-    assert!(messages.contains("no run has filled it yet") && messages.contains("`tenantry sync`"), "{messages}");
+    assert!(
+        messages.contains("no run has filled it yet") && messages.contains("`tenantry sync`"),
+        "{messages}"
+    );
     assert_eq!(world.run(&["plan", "--json"]).0, 0, "a plan needs no tables");
     assert_eq!(world.run(&["check", "--json"]).0, 0);
     world.sync();
@@ -55,7 +60,12 @@ fn every_command_works_on_a_database() {
     assert_eq!(code, 0, "{messages}");
     let users = status["tables"].as_array().unwrap().iter().find(|table| table["table"] == "users").unwrap();
     assert_eq!(users["live"], json!(world.truth()["users"].len()), "{users}");
-    let (code, rows, _) = world.run(&["sql", "select count(*) as n from users where not _fivetran_deleted", "--format", "json"]);
+    let (code, rows, _) = world.run(&[
+        "sql",
+        "select count(*) as n from users where not _fivetran_deleted",
+        "--format",
+        "json",
+    ]);
     assert_eq!((code, &rows[0]["n"]), (0, &json!(world.truth()["users"].len())));
     let (code, _, messages) = world.run(&["sql", "delete from auth0.users"]);
     assert_eq!(code, 5, "{messages}");

@@ -264,7 +264,11 @@ impl World {
             Warehouse::File => {
                 for entry in fs::read_dir(self.folder.path()).unwrap() {
                     let path = entry.unwrap().path();
-                    if path.is_dir() { fs::remove_dir_all(path).unwrap() } else { fs::remove_file(path).unwrap() }
+                    if path.is_dir() {
+                        fs::remove_dir_all(path).unwrap()
+                    } else {
+                        fs::remove_file(path).unwrap()
+                    }
                 }
             }
             Warehouse::Database(database) => {

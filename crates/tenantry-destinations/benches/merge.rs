@@ -1,19 +1,21 @@
-//! What a publish into DuckDB costs, by size of the table and of the change: `cargo bench -p tenantry-destinations --bench duckdb_merge`.
+//! What a publish costs, by size of the table and of the change: `cargo bench -p tenantry-destinations --bench merge`.
 //!
-//! Arguments after `--`: sizes of the table, default `100000 1000000`, and a memory limit for DuckDB like `300MB`. The rows are those of the catalog's export stream, root and children,
-//! with made-up values. CPU seconds are those of the whole process, DuckDB's threads included; closing the file counts, as it writes what
-//! was changed to its place; making up the rows does not. docs/decisions/0004-duckdb-merge.md explains the figures.
+//! Arguments after `--`: sizes of the table, default `100000 1000000`; a memory limit for DuckDB like `300MB`; or `postgres`, for a server that
+//! is started for it and spares its disk. The rows are those of the catalog's export stream, root and children, with made-up values. CPU seconds
+//! are those of the whole process, DuckDB's threads included and a server's not; closing the file counts, as it writes what was changed to its
+//! place; making up the rows does not. docs/decisions/0004-duckdb-merge.md and docs/destinations/postgres.md explain the figures.
 
 #![expect(clippy::print_stdout, reason = "a bench prints its figures")]
 #![expect(clippy::unwrap_used, reason = "a bench ends at the first failure")]
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow_array::builder::StringBuilder;
 use arrow_array::{ArrayRef, BooleanArray, Int64Array, RecordBatch, TimestampMicrosecondArray};
 use rustix::time::{ClockId, clock_gettime};
 use tenantry_destinations::Options;
+use tenantry_destinations::postgres::server::Database;
 use tenantry_replication::catalog::{CATALOG, Column, Origin, Replication, Rows, Stream, Table, Type};
 use tenantry_replication::destination::{Batch, Commit, Counts, Scope, staged_schema};
 
@@ -24,14 +26,43 @@ fn main() {
     let sizes: Vec<u64> = std::env::args().skip(1).filter_map(|argument| argument.parse().ok()).collect();
     let sizes = if sizes.is_empty() { vec![100_000, 1_000_000] } else { sizes };
     let stream = CATALOG.streams.iter().find(|stream| stream.replication == Replication::Export).unwrap();
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     println!(
         "{:>9}  {:<44} {:>8} {:>8}  rows by what happened to them",
         "table", "publish", "wall s", "cpu s"
     );
+    let into_server = std::env::args().any(|argument| argument == "postgres");
     for size in sizes {
+        let place = if into_server { Place::Database(Database::new()) } else { Place::file() };
+        runtime.block_on(measure(stream, size, &place));
+    }
+}
+
+/// Where the rows go.
+enum Place {
+    File(PathBuf, tempfile::TempDir),
+    Database(Database),
+}
+
+impl Place {
+    fn file() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        runtime.block_on(measure(stream, size, &folder.path().join("bench.duckdb")));
+        Self::File(folder.path().join("bench.duckdb"), folder)
+    }
+
+    fn url(&self) -> String {
+        match self {
+            Self::File(path, _) => format!("duckdb:{}", path.display()),
+            Self::Database(database) => database.url(),
+        }
+    }
+
+    fn megabytes(&self) -> String {
+        let of_file = |path: &Path| (std::fs::metadata(path).unwrap().len() >> 20).to_string();
+        match self {
+            Self::File(path, _) => of_file(path),
+            Self::Database(database) => database.sql("SELECT pg_database_size(current_database()) >> 20"),
+        }
     }
 }
 
@@ -39,7 +70,7 @@ fn main() {
 type Numbers = Box<dyn Iterator<Item = u64>>;
 
 /// One table size: fill, read again, change a little, add a little, sweep a little.
-async fn measure(stream: &'static Stream, size: u64, path: &Path) {
+async fn measure(stream: &'static Stream, size: u64, place: &Place) {
     let step = (size / CHANGED).max(1);
     let changed = || (0..size).step_by(usize::try_from(step).unwrap());
     let all = Scope::Table { spared: Vec::new() };
@@ -60,7 +91,7 @@ async fn measure(stream: &'static Stream, size: u64, path: &Path) {
         // Begins the count of the peak anew.
         std::fs::write("/proc/self/clear_refs", "5").unwrap();
         let (wall, cpu) = (now(ClockId::Monotonic), now(ClockId::ProcessCPUTime));
-        let (counts, made) = publish(stream, path, rows, version, scope, run).await;
+        let (counts, made) = publish(stream, place, rows, version, scope, run).await;
         let (wall, cpu) = (now(ClockId::Monotonic) - wall, now(ClockId::ProcessCPUTime) - cpu - made);
         let Counts { inserted, updated, deleted, unchanged, .. } = counts;
         println!(
@@ -68,13 +99,13 @@ async fn measure(stream: &'static Stream, size: u64, path: &Path) {
             peak_memory() / 1024
         );
     }
-    println!("{size:>9}  file: {} MB", std::fs::metadata(path).unwrap().len() >> 20);
+    println!("{size:>9}  {} MB", place.megabytes());
 }
 
-/// Opens the file, stages and publishes, and closes it. Gives what happened to the root's rows, and the CPU time of making them up.
+/// Opens the destination, stages and publishes, and closes it. Gives what happened to the root's rows, and the CPU time of making them up.
 async fn publish(
     stream: &'static Stream,
-    path: &Path,
+    place: &Place,
     mut rows: Numbers,
     version: u64,
     scope: Scope,
@@ -83,8 +114,7 @@ async fn publish(
     let mut made = 0.0;
     let options =
         Options { memory_limit: std::env::args().find(|a| a.ends_with("MB")), ..Options::default() };
-    let destination =
-        tenantry_destinations::open(&format!("duckdb:{}", path.display()), options).await.unwrap();
+    let destination = tenantry_destinations::open(&place.url(), options).await.unwrap();
     destination.prepare(&CATALOG).await.unwrap();
     for page in 0.. {
         let page_rows: Vec<u64> = rows.by_ref().take(usize::try_from(BATCH_ROWS).unwrap()).collect();
