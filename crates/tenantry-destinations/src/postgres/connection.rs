@@ -21,7 +21,7 @@ use super::tls;
 const CONNECT_TIMEOUT_MAX: Duration = Duration::from_secs(15);
 /// How long the other side may leave what was sent unacknowledged, or be silent on an idle connection.
 const SILENCE_MAX: Duration = Duration::from_secs(120);
-/// Oldest version of the server: from 15 on a unique key can hold NULL as one value (docs/decisions/0013-postgres.md).
+/// Oldest version of the server: from 15 on a unique key can hold NULL as one value (docs/decisions/0014-postgres.md).
 const OLDEST: i32 = 15;
 
 /// What holds in every session. Names are always given in full, so that nothing in a search path is taken for something else. A role's own
