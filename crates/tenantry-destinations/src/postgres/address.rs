@@ -53,7 +53,9 @@ pub(super) enum Tls {
 impl Address {
     /// Reads a URL. An error is a sentence for people that tells nothing secret.
     pub fn parse(url: &str, surroundings: &Surroundings) -> Result<Self, String> {
-        let parsed = Url::parse(url).map_err(|error| format!("it is no URL: {error}"))?;
+        // A user without a host is for sockets, which the general form of a URL does not know.
+        let url = url.replacen("@/", &format!("@{NO_HOST}/"), 1);
+        let parsed = Url::parse(&url).map_err(|error| format!("it is no URL: {error}"))?;
         if parsed.password().is_some() {
             return Err(PASSWORD.to_owned());
         }
@@ -61,7 +63,8 @@ impl Address {
         for (name, value) in parsed.query_pairs() {
             said.take(&name, value.into_owned())?;
         }
-        let host = match (parsed.host_str().filter(|host| !host.is_empty()), said.host) {
+        let host = parsed.host_str().filter(|host| !["", NO_HOST].contains(host));
+        let host = match (host, said.host) {
             (Some(_), Some(_)) => return Err("it names a host twice".to_owned()),
             (Some(host), None) => named(&decoded(host)?),
             (None, Some(host)) => named(&host),
@@ -109,6 +112,8 @@ impl Address {
     }
 }
 
+/// Stands for no host.
+const NO_HOST: &str = ".";
 /// What a URL has to look like.
 const FORM: &str = "it must look like postgres://USER@HOST/DATABASE";
 const PASSWORD: &str = "a password does not belong into a URL, where process lists and shell histories show it: take it out, and set \

@@ -89,6 +89,3 @@ NOTIFY x
 LOAD 'x'
 
 SET ROLE postgres
-
-select
-
