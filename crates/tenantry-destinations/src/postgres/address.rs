@@ -54,7 +54,7 @@ impl Address {
     /// Reads a URL. An error is a sentence for people that tells nothing secret.
     pub fn parse(url: &str, surroundings: &Surroundings) -> Result<Self, String> {
         // A user without a host is for sockets, which the general form of a URL does not know.
-        let url = url.replacen("@/", &format!("@{NO_HOST}/"), 1);
+        let url = url.replacen("@/", &format!("@{NO_HOST}/"), 1).replacen("@:", &format!("@{NO_HOST}:"), 1);
         let parsed = Url::parse(&url).map_err(|error| format!("it is no URL: {error}"))?;
         if parsed.password().is_some() {
             return Err(PASSWORD.to_owned());
@@ -228,6 +228,7 @@ mod tests {
         assert_eq!(address.tls, Tls::Disabled);
         let socket = parse("postgres://me@/warehouse?host=/run/postgresql");
         assert_eq!((socket.host, socket.port), (Host::Socket("/run/postgresql".into()), 5432));
+        assert_eq!(parse("postgres://me@:6432/w?host=/run").port, 6432);
         assert_eq!(parse("postgres://me@%2Frun%2Fpostgresql/w").host, Host::Socket("/run/postgresql".into()));
         assert_eq!(parse("postgres://me@[::1]/w").host, Host::Network("::1".to_owned()));
     }

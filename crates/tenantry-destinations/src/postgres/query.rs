@@ -15,11 +15,18 @@ use arrow_array::RecordBatch;
 const ROWS_PER_BATCH: usize = 10_000;
 /// What is answered besides queries: the first word of what only tells.
 const TELLING: [&str; 2] = ["explain", "show"];
+/// The first word of a query; one that begins with a comment or a bracket has none.
+const ASKING: [&str; 5] = ["select", "with", "values", "table", ""];
 
 /// Answers a query, with the replicated tables' schema as the default.
 pub(super) async fn answer(address: &Address, names: &Names, sql: &str) -> Attempt<Vec<RecordBatch>> {
     if sql.contains('\0') {
         return Err(refused("it holds a NUL character"));
+    }
+    let word = first_word(sql);
+    let tells = TELLING.contains(&word.as_str());
+    if !tells && !ASKING.contains(&word.as_str()) {
+        return Err(refused("only one SELECT, WITH, VALUES, TABLE, EXPLAIN or SHOW is answered"));
     }
     let connection = Connection::open(address).await?;
     connection
@@ -35,11 +42,7 @@ pub(super) async fn answer(address: &Address, names: &Names, sql: &str) -> Attem
         connection.run("SET LOCAL ROLE pg_read_all_data").await?;
     }
     // The connection, and the transaction with it, ends here.
-    let answered = if TELLING.contains(&first_word(sql).as_str()) {
-        tell(&connection, sql).await
-    } else {
-        fetch(&connection, sql).await
-    };
+    let answered = if tells { tell(&connection, sql).await } else { fetch(&connection, sql).await };
     answered.map_err(|failure| match failure.kind {
         DestinationErrorKind::Unavailable => failure,
         _ => refused(failure.message),

@@ -56,12 +56,15 @@ pub(super) async fn note_layout(connection: &Connection) -> Attempt<()> {
 /// Notes whose tables these are; gives the tenant that they belong to if it is another one.
 pub(super) async fn claim(connection: &Connection, tenant: &str) -> Attempt<Option<String>> {
     let meta = place("meta");
-    let known = connection.texts(&format!("SELECT tenant FROM {meta}")).await?;
-    if let Some(known) = known.into_iter().flatten().next().flatten() {
-        return Ok((known != tenant).then_some(known));
-    }
-    connection.change(&format!("UPDATE {meta} SET tenant = $1"), &[(&tenant, Type::TEXT)]).await?;
-    Ok(None)
+    let sql = format!("UPDATE {meta} SET tenant = $1 WHERE tenant IS NULL");
+    connection.change(&sql, &[(&tenant, Type::TEXT)]).await?;
+    other_tenant(connection, tenant).await
+}
+
+/// The tenant that the tables belong to if it is another one.
+pub(super) async fn other_tenant(connection: &Connection, tenant: &str) -> Attempt<Option<String>> {
+    let known = connection.texts(&format!("SELECT tenant FROM {}", place("meta"))).await?;
+    Ok(known.into_iter().flatten().flatten().find(|known| known != tenant))
 }
 
 /// What earlier runs left; nothing for a database without our schema.

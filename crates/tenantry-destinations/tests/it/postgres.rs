@@ -184,6 +184,7 @@ async fn tls_is_verified_by_name_and_authority() {
     assert!(message.contains("certificate"), "{message}");
     // By the socket, which carries the port in its name.
     let socket = format!("postgres://trial@:{port}/{name}?host={}", database.server.socket().display());
+    open(&socket, Options::default()).await.unwrap();
     let (_, message) = refusal(&format!("{socket}&port=1"), Options::default()).await;
     assert!(message.contains("`port`"), "{message}");
 }
