@@ -180,7 +180,7 @@ async fn what_cannot_be_opened_is_refused_in_words() {
     let Err(error) = tenantry_destinations::open("oracle:x", Options::default()).await else { panic!() };
     assert_eq!(
         error.to_string(),
-        "open the destination: `oracle:` is not a destination of this build; built in: duckdb:PATH"
+        "open the destination: `oracle:` is not a destination of this build; built in: duckdb:PATH, postgres://USER@HOST/DATABASE"
     );
 }
 

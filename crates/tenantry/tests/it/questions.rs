@@ -98,7 +98,7 @@ fn a_destination_that_is_not_there_is_said_and_not_made() {
         assert!(missing.err.contains("`tenantry sync` or `tenantry demo`"), "{}", missing.err);
     }
     assert!(!place.path("tenantry.duckdb").exists());
-    let wrong = place.run(&["status", "--destination", "postgres:x"]).exits(2);
+    let wrong = place.run(&["status", "--destination", "mysql:x"]).exits(2);
     assert!(wrong.err.contains("is no destination: it must look like duckdb:PATH"), "{}", wrong.err);
 }
 
