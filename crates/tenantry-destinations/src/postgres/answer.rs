@@ -62,16 +62,10 @@ pub(super) fn batch_named(named: &[Column], columns: &[Column], rows: &[Row]) ->
 fn array(at: usize, kind: &Type, rows: &[Row]) -> Attempt<ArrayRef> {
     Ok(match *kind {
         Type::BOOL => Arc::new(BooleanArray::from(values::<bool>(at, rows)?)),
-        Type::INT2 => Arc::new(Int64Array::from_iter(
-            values::<i16>(at, rows)?.into_iter().map(|one| one.map(i64::from)),
-        )),
-        Type::INT4 => Arc::new(Int64Array::from_iter(
-            values::<i32>(at, rows)?.into_iter().map(|one| one.map(i64::from)),
-        )),
+        Type::INT2 => Arc::new(wider::<i16, i64>(at, rows)?.into_iter().collect::<Int64Array>()),
+        Type::INT4 => Arc::new(wider::<i32, i64>(at, rows)?.into_iter().collect::<Int64Array>()),
         Type::INT8 => Arc::new(Int64Array::from(values::<i64>(at, rows)?)),
-        Type::FLOAT4 => Arc::new(Float64Array::from_iter(
-            values::<f32>(at, rows)?.into_iter().map(|one| one.map(f64::from)),
-        )),
+        Type::FLOAT4 => Arc::new(wider::<f32, f64>(at, rows)?.into_iter().collect::<Float64Array>()),
         Type::FLOAT8 => Arc::new(Float64Array::from(values::<f64>(at, rows)?)),
         Type::TIMESTAMPTZ => Arc::new(times(at, rows)?.with_timezone("UTC")),
         Type::TIMESTAMP => Arc::new(times(at, rows)?),
@@ -81,6 +75,10 @@ fn array(at: usize, kind: &Type, rows: &[Row]) -> Attempt<ArrayRef> {
 
 fn values<'a, T: FromSql<'a>>(at: usize, rows: &'a [Row]) -> Attempt<Vec<Option<T>>> {
     rows.iter().map(|row| Ok(row.try_get(at)?)).collect()
+}
+
+fn wider<'a, T: FromSql<'a>, Wide: From<T>>(at: usize, rows: &'a [Row]) -> Attempt<Vec<Option<Wide>>> {
+    Ok(values::<T>(at, rows)?.into_iter().map(|one| one.map(Wide::from)).collect())
 }
 
 fn times(at: usize, rows: &[Row]) -> Attempt<TimestampMicrosecondArray> {

@@ -20,7 +20,7 @@ use super::tls;
 /// Longest time to reach the server.
 const CONNECT_TIMEOUT_MAX: Duration = Duration::from_secs(15);
 /// How long the other side may leave what was sent unacknowledged, or be silent on an idle connection.
-const SILENCE_MAX: Duration = Duration::from_secs(120);
+const SILENCE_MAX: Duration = Duration::from_mins(2);
 /// Oldest version of the server: from 15 on a unique key can hold NULL as one value (docs/decisions/0014-postgres.md).
 const OLDEST: i32 = 15;
 
@@ -93,14 +93,15 @@ impl From<tokio_postgres::Error> for Failure {
 fn kind_of(code: &SqlState) -> DestinationErrorKind {
     let of = |codes: &[SqlState]| codes.contains(code);
     let class = &code.code()[..2];
-    if class == "08" || class == "28" || of(&[SqlState::TOO_MANY_CONNECTIONS, SqlState::UNDEFINED_DATABASE]) {
-        DestinationErrorKind::Unavailable
-    } else if of(&[
+    let gone = [
+        SqlState::TOO_MANY_CONNECTIONS,
+        SqlState::UNDEFINED_DATABASE,
         SqlState::ADMIN_SHUTDOWN,
         SqlState::CRASH_SHUTDOWN,
         SqlState::CANNOT_CONNECT_NOW,
         SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
-    ]) {
+    ];
+    if class == "08" || class == "28" || of(&gone) {
         DestinationErrorKind::Unavailable
     } else if of(&[SqlState::DISK_FULL]) {
         DestinationErrorKind::Full

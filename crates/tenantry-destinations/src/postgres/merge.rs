@@ -60,11 +60,8 @@ pub(super) async fn run(
         written = row.try_get::<_, i64>(3)?;
         came += rows;
         let rows = rows.unsigned_abs();
-        if kind == MISSING {
-            counts.inserted += rows
-        } else {
-            counts.updated += rows
-        }
+        let counted = if kind == MISSING { &mut counts.inserted } else { &mut counts.updated };
+        *counted += rows;
         if target.merge.measures_drift() {
             counts.drifted += unexpected.unsigned_abs();
         }

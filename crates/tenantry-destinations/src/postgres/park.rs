@@ -41,7 +41,7 @@ pub(super) async fn park(connection: &Connection, parking: &Parking, staged: &[S
 async fn keep_rows(connection: &Connection, table: &'static Table, rows: Option<&Settled>) -> Attempt<()> {
     let place = state::place(&rows_of(table));
     if rows.is_none_or(|rows| rows.unparked == 0) {
-        connection.run(&drop_tables(&[place.clone()])).await?;
+        connection.run(&drop_tables(std::slice::from_ref(&place))).await?;
     }
     let Some(settled) = rows.filter(|settled| settled.unparked < settled.rows) else { return Ok(()) };
     if settled.unparked == 0 {
@@ -131,9 +131,8 @@ pub(super) async fn resume(
         );
         stage.restage(connection, table, &query).await?;
     }
-    match values {
-        Some(values) => connection.run(&drop_tables(&[values.place])).await?,
-        None => {}
+    if let Some(values) = values {
+        connection.run(&drop_tables(&[values.place])).await?;
     }
     Ok(true)
 }

@@ -210,8 +210,8 @@ fn watch(folder: &Path, data: &Path) {
     let stop = as_ordinary("pg_ctl");
     let mut words = vec![stop.get_program().to_owned()];
     words.extend(stop.get_args().map(std::ffi::OsStr::to_owned));
-    Command::new("setsid")
-        .args(["bash", "-c", &script, "watch"])
+    let begun = Command::new("setsid")
+        .args(["--fork", "bash", "-c", &script, "watch"])
         .arg(folder.with_extension("use"))
         .arg(folder)
         .args(words)
@@ -221,8 +221,9 @@ fn watch(folder: &Path, data: &Path) {
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .current_dir("/")
-        .spawn()
+        .status()
         .unwrap();
+    assert!(begun.success(), "nobody would stop the server");
 }
 
 fn is_root() -> bool {

@@ -146,7 +146,7 @@ impl Session {
     async fn find_out(&mut self, address: &Address, transaction: &Transaction, lost: Failure) -> Attempt<()> {
         self.stage.lose();
         let mut asked = 0;
-        let (connection, last) = loop {
+        let (connection, name) = loop {
             match Self::last_commit(address).await {
                 Ok(answer) => break answer,
                 Err(failure) if may_pass(failure.kind) && asked < QUESTIONS_MAX => {
@@ -167,7 +167,7 @@ impl Session {
         };
         self.connection = connection;
         self.is_open = false;
-        if last.as_deref() == Some(transaction.id.as_str()) {
+        if name.as_deref() == Some(transaction.id.as_str()) {
             return Ok(());
         }
         let message = format!(
