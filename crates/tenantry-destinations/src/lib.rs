@@ -102,7 +102,10 @@ pub async fn open(url: &str, options: Options) -> DestinationResult<Arc<dyn Dest
         #[cfg(feature = "duckdb")]
         "duckdb" => Ok(Arc::new(duckdb::DuckDb::open(rest, options).await?)),
         #[cfg(feature = "postgres")]
-        "postgres" | "postgresql" => Ok(Arc::new(postgres::Postgres::open(url, options).await?)),
+        "postgres" | "postgresql" => {
+            // Boxed, as what it takes to connect is large, and would be part of every caller.
+            Ok(Arc::new(Box::pin(postgres::Postgres::open(url, options)).await?))
+        }
         _ => Err(DestinationError::new(
             DestinationErrorKind::Unavailable,
             "open the destination",
