@@ -254,7 +254,7 @@ impl World {
     pub(crate) fn has_destination(&self) -> bool {
         match &*self.warehouse {
             Warehouse::File => self.file().exists(),
-            Warehouse::Database(database) => database.sql("SELECT to_regclass('_tenantry.meta')") != "",
+            Warehouse::Database(database) => !database.sql("SELECT to_regclass('_tenantry.meta')").is_empty(),
         }
     }
 
@@ -264,11 +264,9 @@ impl World {
             Warehouse::File => {
                 for entry in fs::read_dir(self.folder.path()).unwrap() {
                     let path = entry.unwrap().path();
-                    if path.is_dir() {
-                        fs::remove_dir_all(path).unwrap()
-                    } else {
-                        fs::remove_file(path).unwrap()
-                    }
+                    let removed =
+                        if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+                    removed.unwrap();
                 }
             }
             Warehouse::Database(database) => {
