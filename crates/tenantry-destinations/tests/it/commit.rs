@@ -68,7 +68,7 @@ fn carry(client: &TcpStream, server: &TcpStream, order: Arc<Mutex<Option<Cut>>>)
     let (mut from_server, mut to_client) = (server.try_clone().unwrap(), client.try_clone().unwrap());
     let mute = Arc::clone(&is_mute);
     thread::spawn(move || {
-        let mut bytes = [0; 1 << 16];
+        let mut bytes = [0; 1 << 13];
         while let Ok(count @ 1..) = from_server.read(&mut bytes) {
             if mute.load(Ordering::SeqCst) || to_client.write_all(&bytes[..count]).is_err() {
                 break;
@@ -78,7 +78,7 @@ fn carry(client: &TcpStream, server: &TcpStream, order: Arc<Mutex<Option<Cut>>>)
     });
     let (mut from_client, mut to_server) = (client.try_clone().unwrap(), server.try_clone().unwrap());
     thread::spawn(move || {
-        let mut bytes = [0; 1 << 16];
+        let mut bytes = [0; 1 << 13];
         while let Ok(count @ 1..) = from_client.read(&mut bytes) {
             let is_commit = bytes[..count].windows(COMMIT.len()).any(|window| window == COMMIT);
             let cut = if is_commit { order.lock().unwrap().take() } else { None };
