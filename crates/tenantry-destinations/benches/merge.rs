@@ -8,7 +8,7 @@
 #![expect(clippy::print_stdout, reason = "a bench prints its figures")]
 #![expect(clippy::unwrap_used, reason = "a bench ends at the first failure")]
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use arrow_array::builder::StringBuilder;
@@ -40,30 +40,33 @@ fn main() {
 
 /// Where the rows go.
 enum Place {
-    File(PathBuf, tempfile::TempDir),
+    /// A file in this folder.
+    File(tempfile::TempDir),
     Database(Database),
 }
 
 impl Place {
     fn file() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        Self::File(folder.path().join("bench.duckdb"), folder)
+        Self::File(tempfile::tempdir().unwrap())
     }
 
     fn url(&self) -> String {
         match self {
-            Self::File(path, _) => format!("duckdb:{}", path.display()),
+            Self::File(folder) => format!("duckdb:{}", file_in(folder).display()),
             Self::Database(database) => database.url(),
         }
     }
 
     fn megabytes(&self) -> String {
-        let of_file = |path: &Path| (std::fs::metadata(path).unwrap().len() >> 20).to_string();
         match self {
-            Self::File(path, _) => of_file(path),
+            Self::File(folder) => (std::fs::metadata(file_in(folder)).unwrap().len() >> 20).to_string(),
             Self::Database(database) => database.sql("SELECT pg_database_size(current_database()) >> 20"),
         }
     }
+}
+
+fn file_in(folder: &tempfile::TempDir) -> PathBuf {
+    folder.path().join("bench.duckdb")
 }
 
 /// Numbers of the rows to publish.
