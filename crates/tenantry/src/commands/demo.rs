@@ -111,6 +111,10 @@ pub(crate) async fn run(args: &DemoArgs) -> CommandResult {
     if args.json || args.no_console {
         return Ok(report::exit(&report));
     }
+    if destination.reader().is_none() {
+        terminal::hint("the console shows duckdb: destinations; this one can be asked with `tenantry sql`");
+        return Ok(report::exit(&report));
+    }
     console(args.port, url, ends, Options { full: false, ..options }, &server, state_schema).await
 }
 
