@@ -91,7 +91,8 @@ mod tests {
                         [tenants.beta]\ndomain = 'beta.example.com'\n[tenants.beta.destination]\nschema = 'b'";
 
     fn config(text: &str, variables: &[(&str, &str)]) -> Config {
-        Config { file: ProjectFile::of(text).unwrap(), ..Config::of(variables) }
+        let file = ProjectFile { path: Some(FILE.into()), ..ProjectFile::of(text).unwrap() };
+        Config { file, ..Config::of(variables) }
     }
 
     fn names(configs: Result<Vec<Config>, CommandError>) -> Vec<String> {
