@@ -47,10 +47,8 @@ fn the_demo_shows_what_arrived_and_queries_that_can_be_run() {
         .json();
     for query in json["queries"].as_array().unwrap() {
         let sql = query["sql"].as_str().unwrap();
-        let answer = place
-            .run(&["sql", sql, "--format", "json", "--destination", "duckdb:d.duckdb"])
-            .exits(0)
-            .json();
+        let answer =
+            place.run(&["sql", sql, "--format", "json", "--destination", "duckdb:d.duckdb"]).exits(0).json();
         assert!(!answer.as_array().unwrap().is_empty(), "{sql}");
     }
 }
