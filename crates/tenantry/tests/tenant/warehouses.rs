@@ -72,7 +72,7 @@ fn every_command_works_on_a_database() {
     assert_eq!(world.run(&["verify", "--full", "--json"]).0, 0);
 
     let database = world.database().unwrap();
-    database.sql("UPDATE auth0.client SET name = 'tampered' WHERE client_id = (SELECT min(client_id) FROM auth0.client)");
+    database.sql("UPDATE auth0.client SET name = 'tampered' WHERE id = (SELECT min(id) FROM auth0.client)");
     let (code, found, messages) = world.run(&["verify", "--full", "--json"]);
     assert_eq!((code, &found["totals"]["stale"]), (1, &json!(1)), "{messages}");
     assert_eq!(world.run(&["resync", "client"]).0, 0);
