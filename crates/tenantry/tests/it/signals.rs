@@ -63,7 +63,7 @@ fn a_service_syncs_on_its_intervals_lets_others_read_between_and_ends_cleanly() 
     assert_eq!((&first["outcome"], tables(&first)), (&"done".into(), 33));
     // The service may just be at its next sync: then the file is not free for a moment.
     let looks = std::iter::repeat_with(|| place.run(&["status", "--json"]));
-    let status = looks.take(100).find(|look| look.code != 5).unwrap().exits(0).json();
+    let status = looks.take(2_000).find(|look| look.code != 5).unwrap().exits(0).json();
     assert_eq!(status["tables"].as_array().unwrap().len(), 33);
     let [second, third] = [next(), next()];
     assert_eq!([tables(&second), tables(&third)], [2, 5], "the log alone, then users as well");
