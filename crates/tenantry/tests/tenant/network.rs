@@ -66,6 +66,11 @@ impl Scene {
         Self { world, proxy, truth_before, held_before }
     }
 
+    /// The same where an answer may take longer: on a machine with much to do, pauses grow.
+    fn patient(self, timeout: &str) -> Self {
+        Self { world: self.world.with("TENANTRY_TIMEOUT", timeout), ..self }
+    }
+
     /// A run that reads everything under the ordered faults does its work.
     #[track_caller]
     fn is_overcome(&self) {
@@ -158,10 +163,7 @@ fn answers_that_stall_are_given_up_and_asked_for_again() {
 
 #[test]
 fn a_slow_file_is_waited_for_and_a_slow_answer_is_not() {
-    let Scene { world, proxy, truth_before, held_before } = Scene::start();
-    // Longer than elsewhere: on a machine with much to do, pauses grow.
-    let world = world.with("TENANTRY_TIMEOUT", "4s");
-    let scene = Scene { world, proxy, truth_before, held_before };
+    let scene = Scene::start().patient("4s");
     scene.proxy.once(ROLES, Fault::Drip(500, Duration::from_millis(20)));
     scene.proxy.once(FILE, Fault::Drip(50, Duration::from_millis(100)));
     let [roles, files] = [scene.proxy.asked(ROLES), scene.proxy.asked("/exports/")];
@@ -215,7 +217,7 @@ fn bomb(byte: u8, megabytes: usize) -> Vec<u8> {
 
 #[test]
 fn an_export_that_is_a_bomb_costs_its_tables_alone() {
-    let scene = Scene::start();
+    let scene = Scene::start().patient("20s");
     scene.proxy.always(FILE, change(|_, answer| answer.body = bomb(b'\n', 100)));
     let report = scene.is_told(1, "users", "the file unpacks to more than");
     let others = report["tables"].as_array().unwrap().iter().filter(|table| table["outcome"] == "failed");
@@ -224,7 +226,7 @@ fn an_export_that_is_a_bomb_costs_its_tables_alone() {
 
 #[test]
 fn an_answer_that_is_a_bomb_costs_its_table_alone() {
-    let scene = Scene::start();
+    let scene = Scene::start().patient("20s");
     let fault = change(|_, answer| {
         answer.headers.push(("content-encoding".into(), "gzip".into()));
         answer.body = bomb(b' ', 300);
