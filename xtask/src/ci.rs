@@ -8,20 +8,27 @@ use std::process::{Command, Stdio};
 
 use crate::{Findings, docs, tidy};
 
+/// Features of the command that the default build does not have.
+const ALL: &str = "tenantry/delta";
+
 /// Runs every step and returns one finding for each that failed, and what the project's own checks found.
 pub(crate) fn run(root: &Path) -> io::Result<Findings> {
     let mut findings = Findings::new();
     step(root, &["fmt", "--all", "--check"], &mut findings)?;
     let lint = ["clippy", "--workspace", "--all-targets", "--locked", "--quiet", "--", "-D", "warnings"];
     step(root, &lint, &mut findings)?;
+    // The same with what the default build does not have.
+    step(root, &[&["clippy", "--features", ALL], &lint[1..]].concat(), &mut findings)?;
     findings.extend(docs::check(root)?);
     findings.extend(tidy::check(root)?);
     if installed("nextest") {
-        step(root, &["nextest", "run", "--workspace", "--locked", "--no-fail-fast"], &mut findings)?;
+        let tests = ["nextest", "run", "--workspace", "--features", ALL, "--locked", "--no-fail-fast"];
+        step(root, &tests, &mut findings)?;
         // nextest runs no examples in documentation.
-        step(root, &["test", "--doc", "--workspace", "--locked"], &mut findings)?;
+        step(root, &["test", "--doc", "--workspace", "--features", ALL, "--locked"], &mut findings)?;
     } else {
-        step(root, &["test", "--workspace", "--locked", "--no-fail-fast"], &mut findings)?;
+        let tests = ["test", "--workspace", "--features", ALL, "--locked", "--no-fail-fast"];
+        step(root, &tests, &mut findings)?;
     }
     if installed("deny") {
         step(root, &["deny", "check"], &mut findings)?;

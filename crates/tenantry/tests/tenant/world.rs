@@ -22,12 +22,17 @@ use crate::tables::{self, Tables};
 pub(crate) enum Kind {
     DuckDb,
     Postgres,
+    #[cfg(feature = "delta")]
+    Delta,
 }
 
 /// Where the tables are.
 pub(crate) enum Warehouse {
     /// `tenant.duckdb` in the world's folder.
     File,
+    /// Delta Lake tables in `lake` in the world's folder.
+    #[cfg(feature = "delta")]
+    Lake,
     /// A database of its own on the server of the tests.
     Database(Database),
 }
@@ -38,6 +43,8 @@ impl Warehouse {
         match kind {
             Kind::DuckDb => Self::File,
             Kind::Postgres => Self::Database(Database::new()),
+            #[cfg(feature = "delta")]
+            Kind::Delta => Self::Lake,
         }
     }
 }
@@ -80,6 +87,12 @@ impl World {
     /// The same tenant, found at another address by the command.
     pub(crate) fn behind(self, domain: String) -> Self {
         Self { domain, ..self }
+    }
+
+    /// The folder of tables of Delta Lake.
+    #[cfg(feature = "delta")]
+    pub(crate) fn lake(&self) -> PathBuf {
+        self.folder.path().join("lake")
     }
 
     /// The same with one variable more in the command's environment.
@@ -264,6 +277,8 @@ impl World {
     pub(crate) fn has_destination(&self) -> bool {
         match &*self.warehouse {
             Warehouse::File => self.file().exists(),
+            #[cfg(feature = "delta")]
+            Warehouse::Lake => self.lake().exists(),
             Warehouse::Database(database) => !database.sql("SELECT to_regclass('_tenantry.meta')").is_empty(),
         }
     }
@@ -271,6 +286,8 @@ impl World {
     /// Removes everything that runs have made.
     pub(crate) fn remove_destination(&self) {
         match &*self.warehouse {
+            #[cfg(feature = "delta")]
+            Warehouse::Lake => drop(fs::remove_dir_all(self.lake())),
             Warehouse::File => {
                 for entry in fs::read_dir(self.folder.path()).unwrap() {
                     let path = entry.unwrap().path();
@@ -289,6 +306,8 @@ impl World {
     pub(crate) fn database(&self) -> Option<&Database> {
         match &*self.warehouse {
             Warehouse::File => None,
+            #[cfg(feature = "delta")]
+            Warehouse::Lake => None,
             Warehouse::Database(database) => Some(database),
         }
     }
@@ -296,6 +315,8 @@ impl World {
     fn destination(&self) -> String {
         match &*self.warehouse {
             Warehouse::File => format!("duckdb:{}", self.file().display()),
+            #[cfg(feature = "delta")]
+            Warehouse::Lake => format!("delta:{}", self.lake().display()),
             Warehouse::Database(database) => database.url(),
         }
     }
