@@ -152,6 +152,33 @@ fetch_auth0_python() {
     cp "$pins/requirements.txt" "$clients/python/requirements.txt"
 }
 
+# The emulator that stands for BigQuery in the tests, with the extension of its engine that it would fetch on every first start.
+need_bigquery_emulator() {
+    pins="$root/crates/tenantry-destinations/tests/bigquery/requirements.txt"
+    home="$cache/bigquery"
+    if cmp -s "$pins" "$home/requirements.txt"; then return; fi
+    have python3 || apt_install python3
+    uv=$(command -v uv || echo "$cache/uv/bin/uv")
+    say "installing the BigQuery emulator for the tests"
+    rm -rf "$home"
+    if ! UV_PYTHON_DOWNLOADS=never "$uv" venv --quiet --no-project "$home" ||
+        ! "$uv" pip install --quiet --python "$home/bin/python" -r "$pins"; then
+        give_up "could not install bqemulator; check the network, then run: make setup"
+    fi
+    case "$(uname -m)" in
+    aarch64) platform=linux_arm64 ;;
+    *) platform=linux_amd64 ;;
+    esac
+    for file in "$home"/lib/python*/site-packages/duckdb_extension_spatial/extensions/*/spatial.duckdb_extension; do
+        [ -e "$file" ] || give_up "the package duckdb-extension-spatial holds no extension; report it"
+        version=$(basename "$(dirname "$file")")
+        mkdir -p "$home/home/.duckdb/extensions/$version/$platform"
+        cp "$file" "$home/home/.duckdb/extensions/$version/$platform/"
+    done
+    # Last, since it says that all of it is there.
+    cp "$pins" "$home/requirements.txt"
+}
+
 fetch_auth0_deploy_cli() {
     need_node
     need_newer_node
@@ -210,6 +237,7 @@ tests)
     need_uv
     need_auth0_clients
     need_browser
+    need_bigquery_emulator
     ;;
 *) give_up "usage: scripts/setup.sh build|tests" ;;
 esac

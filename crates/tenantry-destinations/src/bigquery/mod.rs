@@ -8,6 +8,8 @@ mod answer;
 mod client;
 mod commit;
 mod compare;
+#[cfg(feature = "test-utils")]
+pub mod emulator;
 mod job;
 mod lease;
 mod load;
@@ -131,6 +133,18 @@ impl BigQuery {
             let message = format!("{}: {}", address.name(), failure.message);
             Failure { message, ..failure }.during(action)
         })
+    }
+
+    /// Removes both datasets with everything in them.
+    #[cfg(feature = "test-utils")]
+    pub async fn remove(&self) -> DestinationResult<()> {
+        self.on("remove the datasets", async move |shared: Arc<Shared>| {
+            for dataset in [&shared.names.dataset, &shared.names.state_dataset] {
+                shared.client.delete(&format!("/datasets/{dataset}?deleteContents=true")).await?;
+            }
+            Ok(())
+        })
+        .await
     }
 
     async fn connect(address: &Address, options: &Options) -> Attempt<Self> {
