@@ -23,10 +23,27 @@ pub(crate) fn run(root: &Path) -> io::Result<Findings> {
     } else {
         step(root, &["test", "--workspace", "--locked", "--no-fail-fast"], &mut findings)?;
     }
+    bigquery(root, &mut findings)?;
     if installed("deny") {
         step(root, &["deny", "check"], &mut findings)?;
     }
     Ok(findings)
+}
+
+/// BigQuery, which is not in the default build: its own tests, and those of one tenant in all destinations.
+fn bigquery(root: &Path, findings: &mut Findings) -> io::Result<()> {
+    let packages =
+        ["-p", "tenantry-destinations", "-p", "tenantry", "--features", "tenantry/bigquery", "--locked"];
+    let clippy = [&["clippy"], &packages[..], &["--all-targets", "--quiet", "--", "-D", "warnings"]].concat();
+    step(root, &clippy, findings)?;
+    if installed("nextest") {
+        let chosen = ["--no-fail-fast", "-E", "test(bigquery) | test(warehouses)"];
+        return step(root, &[&["nextest", "run"], &packages[..], &chosen].concat(), findings);
+    }
+    for chosen in ["bigquery", "warehouses"] {
+        step(root, &[&["test"], &packages[..], &["--no-fail-fast", chosen]].concat(), findings)?;
+    }
+    Ok(())
 }
 
 /// Measures what runs cost, in the profile of the tests: requests do not depend on it, and a release build takes long.

@@ -7,13 +7,15 @@ use std::path::PathBuf;
 use tenantry_destinations::Surroundings;
 use tenantry_destinations::postgres::Address;
 
-use super::settings::{PG_PASSFILE, PG_PASSWORD, PG_SSL_MODE, PG_SSL_ROOT, PG_USER};
+use super::settings::{BIGQUERY_EMULATOR, BIGQUERY_LOCATION, PG_PASSFILE, PG_PASSWORD, PG_SSL_MODE, PG_SSL_ROOT, PG_USER};
 use super::{Config, is_open_to_others, read_limited};
 use crate::error::CommandError;
 use crate::terminal;
 
 /// Schemes of PostgreSQL.
 const POSTGRES: [&str; 2] = ["postgres", "postgresql"];
+/// Scheme of BigQuery.
+const BIGQUERY: &str = "bigquery";
 /// Name of the file with passwords in the user's folder.
 const PASSFILE: &str = ".pgpass";
 /// Bytes that it may have.
@@ -23,6 +25,9 @@ impl Config {
     /// What the surroundings say for this destination. Nothing is read for one that is no server.
     pub(crate) fn surroundings(&self, url: &str) -> Result<Surroundings, CommandError> {
         let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme);
+        if scheme == BIGQUERY {
+            return self.of_bigquery(url);
+        }
         if !POSTGRES.contains(&scheme) {
             return Ok(Surroundings::default());
         }
@@ -39,6 +44,16 @@ impl Config {
             None => self.passfile()?.and_then(|text| Some(address.password_from(&text)?.expose().to_owned())),
         };
         said.extend(password.map(|password| (PG_PASSWORD.name().to_owned(), password)));
+        Ok(Surroundings::of(said))
+    }
+
+    /// Credentials are found by Google's own library, where it looks for them.
+    fn of_bigquery(&self, url: &str) -> Result<Surroundings, CommandError> {
+        let mut said = Vec::new();
+        for setting in [&BIGQUERY_EMULATOR, &BIGQUERY_LOCATION] {
+            said.extend(self.text(setting)?.map(|value| (setting.name().to_owned(), value)));
+        }
+        check_bigquery(url, &said)?;
         Ok(Surroundings::of(said))
     }
 
@@ -62,6 +77,22 @@ impl Config {
         let text = read_limited(&path, PASSFILE_BYTES_MAX);
         text.map(Some).map_err(|error| CommandError::usage(format!("read passwords from {shown}: {error}")))
     }
+}
+
+/// Whether what names a place in BigQuery can be read. A build without BigQuery refuses it elsewhere.
+#[cfg(feature = "bigquery")]
+fn check_bigquery(url: &str, said: &[(String, String)]) -> Result<(), CommandError> {
+    let rest = url.split_once(':').map_or("", |(_, rest)| rest);
+    let schema = tenantry_destinations::Options::default().schema;
+    tenantry_destinations::bigquery::Address::parse(rest, &schema, &Surroundings::of(said.to_vec()))
+        .map(drop)
+        .map_err(|why| CommandError::usage(format!("`{url}` is no destination: {why}")))
+}
+
+#[cfg(not(feature = "bigquery"))]
+#[expect(clippy::unnecessary_wraps, reason = "the other build's may fail")]
+fn check_bigquery(_: &str, _: &[(String, String)]) -> Result<(), CommandError> {
+    Ok(())
 }
 
 /// Where a password stands in a URL, if there is one: from its colon to the `@`.

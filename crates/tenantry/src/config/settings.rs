@@ -195,6 +195,22 @@ pub(crate) const PG_SSL_ROOT: Setting = Setting {
     default: None,
 };
 
+pub(crate) const BIGQUERY_EMULATOR: Setting = Setting {
+    variables: &["BIGQUERY_EMULATOR_HOST"],
+    key: None,
+    kind: Kind::Text,
+    about: "for bigquery: destinations: where an emulator listens on this machine, as HOST:PORT, or another endpoint, as https://HOST",
+    default: None,
+};
+
+pub(crate) const BIGQUERY_LOCATION: Setting = Setting {
+    variables: &["BIGQUERY_LOCATION"],
+    key: None,
+    kind: Kind::Text,
+    about: "for bigquery: destinations: where missing datasets are made, such as EU",
+    default: None,
+};
+
 pub(crate) const SELECT: Setting = Setting {
     variables: &["TENANTRY_SELECT"],
     key: Some("sync.select"),
@@ -345,6 +361,8 @@ pub(crate) const SETTINGS: &[&Setting] = &[
     &PG_PASSFILE,
     &PG_SSL_MODE,
     &PG_SSL_ROOT,
+    &BIGQUERY_EMULATOR,
+    &BIGQUERY_LOCATION,
     &SELECT,
     &EXCLUDE,
     &STREAMS_AT_ONCE,

@@ -7,7 +7,7 @@ use arrow_array::cast::AsArray as _;
 use arrow_array::types::{Int64Type, TimestampMicrosecondType};
 use arrow_array::{Array as _, ArrayRef, RecordBatch};
 use arrow_schema::{DataType, TimeUnit};
-use tenantry_destinations::{Access, Options};
+use tenantry_destinations::{Access, Options, Surroundings};
 use tenantry_oracle::{Cell, Row, show_micros};
 use tenantry_replication::catalog::{CATALOG, Replication, Table, system};
 use tenantry_replication::destination::Destination;
@@ -32,17 +32,20 @@ pub(crate) enum Holding<'a> {
     Whatever,
 }
 
-async fn open(url: &str) -> Arc<dyn Destination> {
-    let options = Options { access: Access::Read, ..Options::default() };
+async fn open(url: &str, surroundings: Surroundings) -> Arc<dyn Destination> {
+    let options = Options { access: Access::Read, surroundings, ..Options::default() };
     tenantry_destinations::open(url, options).await.unwrap()
 }
 
 /// Reads all tables of a destination. Two rows with one key are an error.
-pub(crate) async fn read(url: &str) -> Tables {
-    let destination = open(url).await;
+pub(crate) async fn read(url: &str, surroundings: Surroundings) -> Tables {
+    let destination = open(url, surroundings).await;
+    // In BigQuery the dataset is the test's own, and the one that is meant.
+    let is_bigquery = url.starts_with("bigquery:");
+    let place = |name: &str| if is_bigquery { format!("`{name}`") } else { format!("auth0.\"{name}\"") };
     let mut tables = Tables::new();
     for table in CATALOG.tables() {
-        let batches = destination.query(&format!("SELECT * FROM auth0.\"{}\"", table.name)).await.unwrap();
+        let batches = destination.query(&format!("SELECT * FROM {}", place(table.name))).await.unwrap();
         let rows = tables.entry(table.name).or_default();
         for batch in &batches {
             assert_eq!(
@@ -66,8 +69,8 @@ pub(crate) async fn read(url: &str) -> Tables {
 }
 
 /// The cells of a query's answer, row by row.
-pub(crate) async fn query(url: &str, sql: &str) -> Vec<Vec<Cell>> {
-    let batches = open(url).await.query(sql).await.unwrap();
+pub(crate) async fn query(url: &str, surroundings: Surroundings, sql: &str) -> Vec<Vec<Cell>> {
+    let batches = open(url, surroundings).await.query(sql).await.unwrap();
     let row = |batch: &RecordBatch, at| batch.columns().iter().map(|column| cell(column, at)).collect();
     batches.iter().flat_map(|batch| (0..batch.num_rows()).map(move |at| row(batch, at))).collect()
 }

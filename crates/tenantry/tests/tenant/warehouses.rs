@@ -11,14 +11,24 @@ use crate::small;
 use crate::tables::{self, Holding, Tables};
 use crate::world::{Kind, Warehouse, World};
 
+/// All kinds of destination that this build has.
+const KINDS: &[Kind] = &[
+    Kind::DuckDb,
+    Kind::Postgres,
+    #[cfg(feature = "bigquery")]
+    Kind::BigQuery,
+];
+
 #[test]
 fn a_tenant_with_churn_is_the_same_in_every_destination() {
     let mut world = World::start(small());
-    let mut other = Arc::new(Warehouse::empty(Kind::Postgres));
-    let mut before: Option<(tenantry_oracle::Tables, [Tables; 2])> = None;
+    let mut warehouses: Vec<_> = KINDS.iter().map(|kind| Arc::new(Warehouse::empty(*kind))).collect();
+    let mut before: Option<(tenantry_oracle::Tables, Vec<Tables>)> = None;
     for round in 0..5 {
         let truth = world.truth();
-        let held = [0, 1].map(|which| {
+        let mut all = Vec::new();
+        for (which, warehouse) in warehouses.iter_mut().enumerate() {
+            world.swap(warehouse);
             let report = world.sync();
             assert_eq!(report["outcome"], "done", "{report}");
             let held = world.tables();
@@ -26,11 +36,13 @@ fn a_tenant_with_churn_is_the_same_in_every_destination() {
                 .as_ref()
                 .map_or(Holding::Nothing, |(truth, held)| Holding::Before(truth, &held[which]));
             tables::compare(&truth, &held, holding);
-            world.swap(&mut other);
-            held
-        });
-        assert_eq!(untimed(&held[0]), untimed(&held[1]), "round {round}");
-        before = Some((truth, held));
+            world.swap(warehouse);
+            all.push(held);
+        }
+        for (kind, held) in KINDS.iter().zip(&all) {
+            assert_eq!(untimed(&all[0]), untimed(held), "{kind:?}, round {round}");
+        }
+        before = Some((truth, all));
         world.churn(&churn(500 + round, 1));
     }
 }
@@ -112,4 +124,32 @@ fn a_database_that_cannot_be_had_is_told_in_words() {
         assert_eq!(output.status.code(), Some(code), "{url}: {said}");
         assert!(said.contains(words) && !said.contains("canary"), "{url}: {said}");
     }
+}
+
+/// An emulator stands here for the real BigQuery service.
+#[cfg(feature = "bigquery")]
+#[test]
+fn every_command_works_on_bigquery() {
+    let world = World::start(small()).into(Kind::BigQuery);
+    let (code, _, messages) = world.run(&["status"]);
+    assert_eq!(code, 5, "{messages}");
+    assert!(messages.contains("no run has filled it yet"), "{messages}");
+    assert_eq!(world.run(&["check", "--json"]).0, 0);
+    world.sync();
+    let (code, status, messages) = world.run(&["status", "--json"]);
+    assert_eq!(code, 0, "{messages}");
+    let users = status["tables"].as_array().unwrap().iter().find(|table| table["table"] == "users").unwrap();
+    assert_eq!(users["live"], json!(world.truth()["users"].len()), "{users}");
+    let asked = "select count(*) as n from users where not _fivetran_deleted";
+    let (code, rows, _) = world.run(&["sql", asked, "--format", "json"]);
+    assert_eq!((code, &rows[0]["n"]), (0, &json!(world.truth()["users"].len())));
+    assert_eq!(world.run(&["sql", "delete from users where true"]).0, 5);
+    assert_eq!(world.run(&["verify", "--full", "--json"]).0, 0);
+
+    let dataset = world.dataset().unwrap();
+    dataset.sql("UPDATE client SET name = 'tampered' WHERE client_id = (SELECT MIN(client_id) FROM client)");
+    let (code, found, messages) = world.run(&["verify", "--full", "--json"]);
+    assert_eq!((code, &found["totals"]["stale"]), (1, &json!(1)), "{messages}");
+    assert_eq!(world.run(&["resync", "client"]).0, 0);
+    assert_eq!(world.run(&["verify", "--full", "--json"]).0, 0);
 }

@@ -9,6 +9,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tenantry_destinations::Surroundings;
+#[cfg(feature = "bigquery")]
+use tenantry_destinations::bigquery::emulator::Dataset;
 use tenantry_destinations::postgres::server::Database;
 use tenantry_oracle::Tenant;
 use tenantry_simulator::server::{self, Server, wall_clock};
@@ -22,6 +25,8 @@ use crate::tables::{self, Tables};
 pub(crate) enum Kind {
     DuckDb,
     Postgres,
+    #[cfg(feature = "bigquery")]
+    BigQuery,
 }
 
 /// Where the tables are.
@@ -30,6 +35,9 @@ pub(crate) enum Warehouse {
     File,
     /// A database of its own on the server of the tests.
     Database(Database),
+    /// Datasets of its own at the emulator that stands for the real BigQuery service.
+    #[cfg(feature = "bigquery")]
+    BigQuery(Dataset),
 }
 
 impl Warehouse {
@@ -38,6 +46,8 @@ impl Warehouse {
         match kind {
             Kind::DuckDb => Self::File,
             Kind::Postgres => Self::Database(Database::new()),
+            #[cfg(feature = "bigquery")]
+            Kind::BigQuery => Self::BigQuery(Dataset::new()),
         }
     }
 }
@@ -169,7 +179,7 @@ impl World {
 
     /// Runs a query on the destination: one text for each row.
     pub(crate) fn query(&self, sql: &str) -> Vec<Vec<Option<String>>> {
-        self.runtime.block_on(tables::query(&self.destination(), sql))
+        self.runtime.block_on(tables::query(&self.destination(), self.surroundings(), sql))
     }
 
     /// The same where another process may have the destination open just now: `None` while it has.
@@ -215,13 +225,14 @@ impl World {
             .env("AUTH0_DOMAIN", &self.domain)
             .env("AUTH0_CLIENT_ID", CLIENT_ID)
             .env("AUTH0_CLIENT_SECRET", CLIENT_SECRET)
+            .envs(self.warehouse_variables())
             .envs(self.variables.iter().map(|(name, value)| (name, value)));
         command
     }
 
     /// All rows of all tables.
     pub(crate) fn tables(&self) -> Tables {
-        self.runtime.block_on(tables::read(&self.destination()))
+        self.runtime.block_on(tables::read(&self.destination(), self.surroundings()))
     }
 
     /// Sends a request to the Management API as an administrator.
@@ -265,6 +276,8 @@ impl World {
         match &*self.warehouse {
             Warehouse::File => self.file().exists(),
             Warehouse::Database(database) => !database.sql("SELECT to_regclass('_tenantry.meta')").is_empty(),
+            #[cfg(feature = "bigquery")]
+            Warehouse::BigQuery(dataset) => dataset.is_there(),
         }
     }
 
@@ -282,21 +295,41 @@ impl World {
             Warehouse::Database(database) => {
                 database.sql("DROP SCHEMA IF EXISTS auth0, _tenantry CASCADE");
             }
+            #[cfg(feature = "bigquery")]
+            Warehouse::BigQuery(dataset) => dataset.remove(),
         }
     }
 
-    /// The database, where the destination is one.
+    /// The PostgreSQL database, where the destination is one.
     pub(crate) fn database(&self) -> Option<&Database> {
-        match &*self.warehouse {
-            Warehouse::File => None,
-            Warehouse::Database(database) => Some(database),
-        }
+        if let Warehouse::Database(database) = &*self.warehouse { Some(database) } else { None }
+    }
+
+    /// The datasets, where the destination is BigQuery's.
+    #[cfg(feature = "bigquery")]
+    pub(crate) fn dataset(&self) -> Option<&Dataset> {
+        if let Warehouse::BigQuery(dataset) = &*self.warehouse { Some(dataset) } else { None }
     }
 
     fn destination(&self) -> String {
         match &*self.warehouse {
             Warehouse::File => format!("duckdb:{}", self.file().display()),
             Warehouse::Database(database) => database.url(),
+            #[cfg(feature = "bigquery")]
+            Warehouse::BigQuery(dataset) => dataset.url(),
         }
+    }
+
+    /// What the command has to be told of the destination besides its URL.
+    fn warehouse_variables(&self) -> Vec<(String, String)> {
+        #[cfg(feature = "bigquery")]
+        if let Warehouse::BigQuery(dataset) = &*self.warehouse {
+            return vec![dataset.variable()];
+        }
+        Vec::new()
+    }
+
+    fn surroundings(&self) -> Surroundings {
+        Surroundings::of(self.warehouse_variables())
     }
 }
