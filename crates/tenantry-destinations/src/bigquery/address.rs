@@ -152,7 +152,9 @@ mod tests {
 
     #[test]
     fn what_cannot_be_meant_is_refused() {
-        for wrong in ["", ".d", "p.", "p.d-e", "p.a.b", "p.d`x", "p.d?password=x", "p.d?max_bytes_billed=many"] {
+        for wrong in
+            ["", ".d", "p.", "p.d-e", "p.a.b", "p.d`x", "p.d?password=x", "p.d?max_bytes_billed=many"]
+        {
             assert!(parse(wrong, &[]).is_err(), "{wrong}");
         }
     }
@@ -163,7 +165,12 @@ mod tests {
         assert_eq!(at("127.0.0.1:9050").unwrap().endpoint, "http://127.0.0.1:9050");
         assert!(at("http://localhost:9050/").unwrap().is_anonymous);
         assert!(!at("https://bigquery.example.com").unwrap().is_anonymous);
-        for wrong in ["http://db.example.com:9050", "db.example.com:9050", "ftp://localhost", "127.0.0.1.example.com:1"] {
+        for wrong in [
+            "http://db.example.com:9050",
+            "db.example.com:9050",
+            "ftp://localhost",
+            "127.0.0.1.example.com:1",
+        ] {
             assert!(at(wrong).is_err(), "{wrong}");
         }
     }

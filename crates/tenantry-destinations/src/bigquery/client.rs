@@ -48,7 +48,12 @@ impl Failure {
 
     /// The error to report, with what was being done.
     pub(super) fn during(self, action: impl Into<String>) -> DestinationError {
-        DestinationError::new(self.kind, action, self.message)
+        let message = match self.kind {
+            // Whoever asks may be told what is wrong with the own words.
+            DestinationErrorKind::Query => self.message,
+            _ => without_values(&self.message),
+        };
+        DestinationError::new(self.kind, action, message)
     }
 
     pub(super) fn is_not_found(&self) -> bool {
@@ -82,6 +87,30 @@ impl Failure {
         };
         Self { kind, message, status, reason: reason.to_owned() }
     }
+}
+
+/// A message without what it quotes: the service quotes values of rows. Names stand between backquotes, or bare.
+fn without_values(message: &str) -> String {
+    let mut kept = String::with_capacity(message.len());
+    let mut rest = message;
+    while let Some(at) = rest.find(['\'', '"']) {
+        let quote = if rest[at..].starts_with('"') { '"' } else { '\'' };
+        let is_apostrophe = quote == '\'' && rest[..at].ends_with(char::is_alphanumeric);
+        kept.push_str(&rest[..=at]);
+        rest = &rest[at + 1..];
+        if is_apostrophe {
+            continue;
+        }
+        // What does not end is quoted to its end.
+        kept.push('…');
+        rest = rest.find(quote).map_or("", |end| &rest[end..]);
+        if !rest.is_empty() {
+            kept.push(quote);
+            rest = &rest[1..];
+        }
+    }
+    kept.push_str(rest);
+    kept
 }
 
 fn kind_of(status: Option<u16>, reason: &str, message: &str) -> DestinationErrorKind {
@@ -259,11 +288,16 @@ impl Client {
         if status.is_success() || status == StatusCode::PERMANENT_REDIRECT {
             return Ok(response);
         }
-        let answer: Value =
-            response.bytes().await.ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
+        let answer: Value = response
+            .bytes()
+            .await
+            .ok()
+            .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+            .unwrap_or_default();
         let error = &answer["error"];
         let reason = error["errors"][0]["reason"].as_str().unwrap_or_default();
-        let message = error["message"].as_str().map_or_else(|| format!("the service answered {status}"), str::to_owned);
+        let message =
+            error["message"].as_str().map_or_else(|| format!("the service answered {status}"), str::to_owned);
         Err(Failure::told(Some(status.as_u16()), reason, &message))
     }
 }
@@ -285,4 +319,39 @@ impl JsonBody for RequestBuilder {
 )]
 pub(super) async fn pause(time: Duration) {
     tokio::time::sleep(time).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_service_quotes_is_left_out() {
+        let told =
+            Failure::told(None, "invalidQuery", "Bad int64 value: \"canary\"; it's `table` and 'canary");
+        let error = told.during("publish").to_string();
+        assert!(
+            error.contains("Bad int64 value: \"…\"; it's `table` and '…") && !error.contains("canary"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn failures_are_told_apart() {
+        let kind = |status, reason, message| Failure::told(status, reason, message).kind;
+        use DestinationErrorKind::{Failed, Full, Locked, Unavailable};
+        assert_eq!(
+            kind(None, "invalidQuery", "Transaction is aborted due to concurrent update against table"),
+            Locked
+        );
+        assert_eq!(kind(Some(403), "quotaExceeded", "Quota exceeded"), Full);
+        assert_eq!(kind(None, "bytesBilledLimitExceeded", "Query exceeded limit for bytes billed"), Full);
+        assert_eq!(kind(Some(403), "accessDenied", "Access Denied"), Unavailable);
+        assert_eq!(kind(Some(403), "rateLimitExceeded", "Exceeded rate limits"), Unavailable);
+        assert_eq!(kind(Some(503), "backendError", "Error"), Unavailable);
+        assert_eq!(kind(None, "invalidQuery", "Syntax error"), Failed);
+        assert!(Failure::told(Some(400), "invalid", "").is_refusal());
+        assert!(!Failure::told(Some(409), "duplicate", "").is_refusal());
+        assert!(Failure::told(None, "invalidQuery", "").is_of_job());
+    }
 }

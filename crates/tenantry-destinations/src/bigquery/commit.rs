@@ -83,12 +83,21 @@ async fn follow(client: &Client, names: &Names, id: &str, sql: &str) -> Attempt<
     }
 }
 
-fn script(names: &Names, id: &str, fence: Option<u64>, statements: &[String], afterwards: &[String]) -> String {
+fn script(
+    names: &Names,
+    id: &str,
+    fence: Option<u64>,
+    statements: &[String],
+    afterwards: &[String],
+) -> String {
     let commit = names.state(COMMIT.name);
     let mut lines = vec![
         "BEGIN TRANSACTION".to_owned(),
         format!("UPDATE {commit} SET id = {} WHERE true", literal(id)),
-        format!("SELECT IF((SELECT COUNT(*) FROM {commit}) = 1, 1, ERROR('tenantry: the row of {} is lost; a sync makes it anew'))", COMMIT.name),
+        format!(
+            "SELECT IF((SELECT COUNT(*) FROM {commit}) = 1, 1, ERROR('tenantry: the row of {} is lost; a sync makes it anew'))",
+            COMMIT.name
+        ),
     ];
     if let Some(token) = fence {
         let lease = names.state(LEASE);

@@ -37,7 +37,8 @@ pub(super) async fn run(
         let differing = &mut *comparison.differing_mut()[group];
         differing.rows = count;
         if differing.keys.len() < keys_max {
-            let key = (0..target.merge.table.key.len()).map(|part| Rows::text(&row, part + 3).unwrap_or_default());
+            let key =
+                (0..target.merge.table.key.len()).map(|part| Rows::text(&row, part + 3).unwrap_or_default());
             differing.keys.push(key.collect());
         }
     }
@@ -48,10 +49,15 @@ pub(super) async fn run(
 /// Query for groups of rows that differ, and for how many staged rows there are; `None` where none can differ.
 fn query(target: &Target<'_>, keys_max: usize) -> Option<String> {
     let table = target.merge.table;
-    let (names, order, key) = (key_names(table), key_order(&BIGQUERY, table), key_texts(&BIGQUERY, table, "d"));
-    let came = target.merge.staged.map(|_| format!("SELECT _kind AS kind, _told AS told, {key} FROM {} AS d", target.came));
-    let went =
-        target.goes().then(|| format!("SELECT {WRONGLY_LIVE} AS kind, _told AS told, {key} FROM {} AS d", target.went));
+    let (names, order, key) =
+        (key_names(table), key_order(&BIGQUERY, table), key_texts(&BIGQUERY, table, "d"));
+    let came = target
+        .merge
+        .staged
+        .map(|_| format!("SELECT _kind AS kind, _told AS told, {key} FROM {} AS d", target.came));
+    let went = target
+        .goes()
+        .then(|| format!("SELECT {WRONGLY_LIVE} AS kind, _told AS told, {key} FROM {} AS d", target.went));
     let differences: Vec<String> = came.into_iter().chain(went).collect();
     if differences.is_empty() {
         return None;

@@ -96,7 +96,8 @@ impl Dataset {
         let answer = self.ask("GET", &format!("/queries/{id}"), &Value::Null);
         let rows = answer["rows"].as_array().into_iter().flatten();
         let cell = |cell: &Value| cell["v"].as_str().unwrap_or_default().to_owned();
-        let rows = rows.map(|row| row["f"].as_array().unwrap().iter().map(cell).collect::<Vec<_>>().join("|"));
+        let rows =
+            rows.map(|row| row["f"].as_array().unwrap().iter().map(cell).collect::<Vec<_>>().join("|"));
         rows.collect::<Vec<_>>().join("\n")
     }
 
@@ -107,7 +108,8 @@ impl Dataset {
 
     /// Whether a run may have made the destination.
     pub fn is_there(&self) -> bool {
-        self.ask("GET", &format!("/datasets/{}_tenantry/tables/meta", self.name), &Value::Null)["error"].is_null()
+        self.ask("GET", &format!("/datasets/{}_tenantry/tables/meta", self.name), &Value::Null)["error"]
+            .is_null()
     }
 
     /// Removes everything that runs have made.
@@ -174,7 +176,11 @@ fn start(folder: &Path) -> u16 {
             return port;
         }
         let said = || fs::read_to_string(folder.join("log")).unwrap_or_default();
-        assert!(child.try_wait().unwrap().is_none_or(|ended| ended.success()), "the emulator did not start: {}", said());
+        assert!(
+            child.try_wait().unwrap().is_none_or(|ended| ended.success()),
+            "the emulator did not start: {}",
+            said()
+        );
         thread::sleep(PAUSE);
     }
     panic!("the emulator is not there after {} s", QUESTIONS_MAX / 10);
@@ -186,6 +192,10 @@ fn installed() -> PathBuf {
     let cache = std::env::var_os("TENANTRY_CACHE").map(PathBuf::from);
     let cache = cache.unwrap_or_else(|| std::env::home_dir().unwrap().join(".cache/tenantry"));
     let home = cache.join("bigquery");
-    assert!(home.join("requirements.txt").exists(), "{} is not there; `make setup` installs it", home.display());
+    assert!(
+        home.join("requirements.txt").exists(),
+        "{} is not there; `make setup` installs it",
+        home.display()
+    );
     home
 }

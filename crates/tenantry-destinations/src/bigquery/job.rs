@@ -103,7 +103,8 @@ impl Client {
             if job["status"]["state"] == "DONE" {
                 return done(&job);
             }
-            let (id, location) = (text(&job["jobReference"]["jobId"]), text(&job["jobReference"]["location"]));
+            let (id, location) =
+                (text(&job["jobReference"]["jobId"]), text(&job["jobReference"]["location"]));
             // Waits at the service's side; how it went is told by the job itself.
             let waiting = format!("/queries/{id}?location={location}&maxResults=0&timeoutMs={WAIT_MS}");
             if job["configuration"].get("query").is_none() || self.get(&waiting).await.is_err() {

@@ -21,7 +21,10 @@ const PAUSE: Duration = Duration::from_millis(500);
 
 /// The last lease that was given.
 pub(super) async fn read(client: &Client, names: &Names) -> Attempt<Option<Lease>> {
-    let sql = format!("SELECT token, holder, place, process, `until` FROM {} ORDER BY token DESC LIMIT 1", names.state(LEASE));
+    let sql = format!(
+        "SELECT token, holder, place, process, `until` FROM {} ORDER BY token DESC LIMIT 1",
+        names.state(LEASE)
+    );
     let answer = match client.rows(names, &sql).await {
         Err(failure) if failure.is_not_found() => return Ok(None),
         answer => answer?,
@@ -48,7 +51,9 @@ pub(super) async fn hold(client: &Client, names: &Names, claim: Claim) -> Attemp
         let last = read(client, names).await?;
         let seen = last.as_ref().map_or((0, None), |last| (last.token, last.until));
         let given = claim.clone().settle(last)?;
-        let until = |until: Option<i64>| until.map_or_else(|| "CAST(NULL AS TIMESTAMP)".to_owned(), |until| BIGQUERY.time(until));
+        let until = |until: Option<i64>| {
+            until.map_or_else(|| "CAST(NULL AS TIMESTAMP)".to_owned(), |until| BIGQUERY.time(until))
+        };
         let sql = format!(
             "UPDATE {} SET token = {}, holder = {}, place = {}, process = {}, `until` = {} \
              WHERE token = {} AND `until` IS NOT DISTINCT FROM {}",

@@ -38,7 +38,9 @@ impl Client {
                 Ok(job) => break Some(job),
                 // It had arrived before, and only the answer was lost.
                 Err(failure) if failure.is_duplicate() => break None,
-                Err(failure) if matches!(failure.status, Some(404 | 410)) && uploads < UPLOADS_MAX => uploads += 1,
+                Err(failure) if matches!(failure.status, Some(404 | 410)) && uploads < UPLOADS_MAX => {
+                    uploads += 1
+                }
                 Err(failure) => return Err(failure),
             }
         };
@@ -115,7 +117,10 @@ fn unexpected(what: &str) -> Failure {
 }
 
 /// Milliseconds since 1970: the API takes the end of a table as a time, and not as a duration.
-#[expect(clippy::disallowed_methods, reason = "the service's own clock decides; this is for its tables that end by themselves")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the service's own clock decides; this is for its tables that end by themselves"
+)]
 fn now_ms() -> u64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(0)

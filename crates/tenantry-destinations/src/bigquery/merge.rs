@@ -99,7 +99,10 @@ pub(super) fn count(at: usize, target: &Target<'_>) -> Vec<String> {
     let merge = &target.merge;
     let mut queries = Vec::new();
     if let Some(staged) = merge.staged {
-        queries.push(format!("SELECT {at} AS of_table, {ALL} AS kind, COUNT(*) AS n, 0 AS unexpected, 0 AS null_keys FROM {}", staged.place));
+        queries.push(format!(
+            "SELECT {at} AS of_table, {ALL} AS kind, COUNT(*) AS n, 0 AS unexpected, 0 AS null_keys FROM {}",
+            staged.place
+        ));
         queries.push(format!(
             "SELECT {at} AS of_table, _kind AS kind, COUNT(*) AS n, COUNTIF(NOT _told) AS unexpected, 0 AS null_keys FROM {} GROUP BY _kind",
             target.came

@@ -87,7 +87,9 @@ async fn make_room(
 async fn fits(client: &Client, names: &Names, table: &Table) -> Attempt<bool> {
     let found = columns_found(&client.get(&path(&names.state_dataset, &parked_rows(table))).await?);
     let wanted = staged_columns(table);
-    let same = |((name, kind), (kept, of)): (&(&str, &str), &(String, String))| name == kept && *kind == canonical(of);
+    let same = |((name, kind), (kept, of)): (&(&str, &str), &(String, String))| {
+        name == kept && *kind == canonical(of)
+    };
     Ok(wanted.len() == found.len() && wanted.iter().zip(&found).all(same))
 }
 

@@ -55,15 +55,18 @@ pub(super) fn is_by_day(stream: &Stream, table: &Table) -> bool {
 
 /// Creates and widens everything. May be repeated, also after it was cut off.
 pub(super) async fn prepare(client: &Client, names: &Names, catalog: &Catalog) -> Attempt<()> {
-    let mut wanted: Vec<Wanted> = STATE_TABLES
-        .iter()
-        .chain([&COMMIT])
-        .map(|table| of_state(table, names))
-        .collect();
+    let mut wanted: Vec<Wanted> =
+        STATE_TABLES.iter().chain([&COMMIT]).map(|table| of_state(table, names)).collect();
     for stream in catalog.streams {
         wanted.extend(stream.tables.iter().map(|table| of_catalog(catalog, stream, table, names)));
     }
-    ensure_dataset(client, names, &names.state_dataset, "State of tenantry: checkpoints, runs, gaps, quarantine.").await?;
+    ensure_dataset(
+        client,
+        names,
+        &names.state_dataset,
+        "State of tenantry: checkpoints, runs, gaps, quarantine.",
+    )
+    .await?;
     super::state::check_layout(client, names).await?;
     ensure_dataset(client, names, &names.dataset, "Tables of an Auth0 tenant, kept by tenantry.").await?;
     make_first_rows(client, names).await?;
@@ -77,12 +80,14 @@ pub(super) async fn prepare(client: &Client, names: &Names, catalog: &Catalog) -
     let looks: Vec<_> = wanted.iter().map(|table| look(client, table, exists(table))).collect();
     let known: Vec<(&Wanted, Value)> =
         futures::stream::iter(looks).buffer_unordered(AT_ONCE).try_collect().await?;
-    let mut conflicts: Vec<String> = known.iter().flat_map(|(table, found)| conflicts(table, found)).collect();
+    let mut conflicts: Vec<String> =
+        known.iter().flat_map(|(table, found)| conflicts(table, found)).collect();
     if !conflicts.is_empty() {
         conflicts.sort();
         return Err(Failure::new(DestinationErrorKind::SchemaConflict, conflicts.join("; ")));
     }
-    let making: Vec<_> = known.into_iter().map(|(table, found)| ensure(client, names, table, found)).collect();
+    let making: Vec<_> =
+        known.into_iter().map(|(table, found)| ensure(client, names, table, found)).collect();
     futures::stream::iter(making).buffer_unordered(AT_ONCE).try_collect::<Vec<()>>().await.map(|_| ())
 }
 
@@ -94,7 +99,13 @@ async fn look<'a>(client: &Client, table: &'a Wanted, is_there: bool) -> Attempt
 
 /// The table of the lease, with its row, in its dataset.
 pub(super) async fn ensure_lease(client: &Client, names: &Names) -> Attempt<()> {
-    ensure_dataset(client, names, &names.state_dataset, "State of tenantry: checkpoints, runs, gaps, quarantine.").await?;
+    ensure_dataset(
+        client,
+        names,
+        &names.state_dataset,
+        "State of tenantry: checkpoints, runs, gaps, quarantine.",
+    )
+    .await?;
     let sql = first_row(names, LEASE, &[("token", "0")]);
     client.run(names, &sql).await.map(|_| ())
 }
@@ -236,7 +247,9 @@ async fn ensure(client: &Client, names: &Names, wanted: &Wanted, found: Value) -
     let mut fields: Vec<Value> = found["schema"]["fields"].as_array().cloned().unwrap_or_default();
     let before = fields.clone();
     for column in &wanted.columns {
-        let is_it = |field: &&mut Value| field["name"].as_str().is_some_and(|name| name.eq_ignore_ascii_case(column.name));
+        let is_it = |field: &&mut Value| {
+            field["name"].as_str().is_some_and(|name| name.eq_ignore_ascii_case(column.name))
+        };
         match fields.iter_mut().find(is_it) {
             Some(field) => field["description"] = json!(column.about),
             None => fields.push(described(column)),

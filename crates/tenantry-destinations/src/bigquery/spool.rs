@@ -120,6 +120,9 @@ mod tests {
     fn a_slice_loses_its_nul_and_keeps_its_nulls() {
         let texts: ArrayRef = Arc::new(StringArray::from(vec![Some("\0"), None, Some("a\0b"), Some("c")]));
         let sliced = without_nul(&texts.slice(1, 3));
-        assert_eq!(sliced.as_string::<i32>().iter().collect::<Vec<_>>(), [None, Some("a\u{fffd}b"), Some("c")]);
+        assert_eq!(
+            sliced.as_string::<i32>().iter().collect::<Vec<_>>(),
+            [None, Some("a\u{fffd}b"), Some("c")]
+        );
     }
 }

@@ -325,7 +325,8 @@ async fn load(
 fn inline(texts: &[Vec<String>]) -> String {
     let count = texts.first().map_or(0, Vec::len);
     let row = |at: usize| {
-        let named = texts.iter().enumerate().map(|(part, column)| format!("{} AS k{part}", literal(&column[at])));
+        let named =
+            texts.iter().enumerate().map(|(part, column)| format!("{} AS k{part}", literal(&column[at])));
         format!("SELECT {}", named.collect::<Vec<_>>().join(", "))
     };
     if count == 0 {

@@ -45,7 +45,9 @@ pub(super) async fn check_layout(client: &Client, names: &Names) -> Attempt<()> 
 /// Notes whose tables these are; gives the tenant that they belong to if it is another one.
 pub(super) async fn claim(client: &Client, names: &Names, tenant: &str) -> Attempt<Option<String>> {
     let meta = names.state("meta");
-    client.run(names, &format!("UPDATE {meta} SET tenant = {} WHERE tenant IS NULL", literal(tenant))).await?;
+    client
+        .run(names, &format!("UPDATE {meta} SET tenant = {} WHERE tenant IS NULL", literal(tenant)))
+        .await?;
     let answer = client.rows(names, &format!("SELECT tenant FROM {meta}")).await?;
     let known = answer.rows.first().and_then(|row| Rows::text(row, 0));
     Ok(known.filter(|known| known != tenant))
@@ -75,7 +77,8 @@ pub(super) async fn read(client: &Client, names: &Names) -> Attempt<State> {
                 state.checkpoints.insert(name, checkpoint);
             }
             (Some("parked"), Some(name), Some(json)) => {
-                let parked = serde_json::from_str(&json).map_err(|error| unreadable("parked read", &name, &error))?;
+                let parked =
+                    serde_json::from_str(&json).map_err(|error| unreadable("parked read", &name, &error))?;
                 state.parked.insert(name, parked);
             }
             (Some("run"), ..) => state.last_run = run,

@@ -8,12 +8,12 @@ use serde_json::Value;
 use tenantry_replication::catalog::{Catalog, Column, Stream, Table, system};
 use tenantry_replication::destination::{Key, TableSummary};
 
+use super::Names;
 use super::client::{Attempt, Client};
 use super::job::Rows;
 use super::schema::tables_of;
 use super::stage::Stage;
 use super::types::{BIGQUERY, literal, quoted};
-use super::Names;
 use crate::sql::{Staged, comparable, key_texts, same_key};
 
 /// Keys of live root rows that no staged row has, as text; NULL is the empty text.
@@ -122,7 +122,8 @@ pub(super) async fn summarize(
     if !counts.is_empty() {
         for row in client.rows(names, &counts.join(" UNION ALL ")).await?.rows {
             let (rows, marked) = (Rows::number(&row, 1)?, Rows::number(&row, 2)?);
-            let counts = ((rows - marked).unsigned_abs(), marked.unsigned_abs(), Rows::maybe_number(&row, 3)?);
+            let counts =
+                ((rows - marked).unsigned_abs(), marked.unsigned_abs(), Rows::maybe_number(&row, 3)?);
             held.insert(Rows::text(&row, 0).unwrap_or_default(), counts);
         }
     }

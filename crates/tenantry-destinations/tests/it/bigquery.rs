@@ -90,7 +90,8 @@ async fn tables_are_described_partitioned_and_clustered() {
 async fn what_cannot_be_opened_is_told_in_words() {
     let dataset = Dataset::new();
     let read = |url: String| {
-        let options = Options { surroundings: dataset.surroundings(), access: Access::Read, ..Options::default() };
+        let options =
+            Options { surroundings: dataset.surroundings(), access: Access::Read, ..Options::default() };
         async move { tenantry_destinations::open(&url, options).await.err().unwrap() }
     };
     let absent = read(dataset.url()).await;
@@ -215,7 +216,11 @@ async fn a_transaction_whose_answer_is_lost_takes_place_once() {
         assert_eq!(counts.inserted, 2, "{cut:?}");
         thread::sleep(if cut == Cut::Late { DELAY } else { Duration::ZERO });
         assert_eq!(dataset.sql("SELECT id FROM thing ORDER BY id"), "a\nb", "{cut:?}");
-        assert_eq!(dataset.sql(&format!("SELECT COUNT(*) FROM {}_tenantry.checkpoint", dataset.name)), "1", "{cut:?}");
+        assert_eq!(
+            dataset.sql(&format!("SELECT COUNT(*) FROM {}_tenantry.checkpoint", dataset.name)),
+            "1",
+            "{cut:?}"
+        );
     }
 }
 
@@ -227,7 +232,12 @@ struct Live {
 
 impl Live {
     async fn remove(self) {
-        BigQuery::open(&self.url["bigquery:".len()..], Options::default()).await.unwrap().remove().await.unwrap();
+        BigQuery::open(&self.url["bigquery:".len()..], Options::default())
+            .await
+            .unwrap()
+            .remove()
+            .await
+            .unwrap();
     }
 }
 

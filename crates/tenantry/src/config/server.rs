@@ -7,7 +7,9 @@ use std::path::PathBuf;
 use tenantry_destinations::Surroundings;
 use tenantry_destinations::postgres::Address;
 
-use super::settings::{BIGQUERY_EMULATOR, BIGQUERY_LOCATION, PG_PASSFILE, PG_PASSWORD, PG_SSL_MODE, PG_SSL_ROOT, PG_USER};
+use super::settings::{
+    BIGQUERY_EMULATOR, BIGQUERY_LOCATION, PG_PASSFILE, PG_PASSWORD, PG_SSL_MODE, PG_SSL_ROOT, PG_USER,
+};
 use super::{Config, is_open_to_others, read_limited};
 use crate::error::CommandError;
 use crate::terminal;
