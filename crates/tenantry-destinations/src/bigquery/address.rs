@@ -7,9 +7,9 @@ use crate::Surroundings;
 /// Variables that say something to this destination, by the names that Google's own tools give them.
 pub const VARIABLES: &[&str] = &[EMULATOR, LOCATION];
 /// Where an emulator listens, as `HOST:PORT` or a URL.
-pub const EMULATOR: &str = "BIGQUERY_EMULATOR_HOST";
+pub(super) const EMULATOR: &str = "BIGQUERY_EMULATOR_HOST";
 /// Where datasets are made that are missing.
-pub const LOCATION: &str = "BIGQUERY_LOCATION";
+pub(super) const LOCATION: &str = "BIGQUERY_LOCATION";
 
 /// Where the service is, unless something else is said.
 const SERVICE: &str = "https://bigquery.googleapis.com";

@@ -27,8 +27,6 @@ pub(super) struct Done {
     location: String,
     /// Rows that a statement changed.
     pub(super) changed: u64,
-    /// What kind of statement it was.
-    pub(super) statement: String,
 }
 
 /// The answer to a query.
@@ -182,7 +180,6 @@ fn done(job: &Value) -> Attempt<Done> {
         id: text(&job["jobReference"]["jobId"]),
         location: text(&job["jobReference"]["location"]),
         changed: changed.unwrap_or(0),
-        statement: text(&statistics["statementType"]),
     })
 }
 
