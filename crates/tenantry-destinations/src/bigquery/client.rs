@@ -1,7 +1,7 @@
 //! The REST API of BigQuery: one request, with credentials, and errors in our own kinds.
 //!
 //! Knows nothing of catalogs, streams or state. Repeats a request that met a passing failure: every request made here may be repeated, as
-//! jobs have names of our own (docs/decisions/0020-bigquery.md). Refuses redirects.
+//! jobs have names of our own (docs/decisions/0016-bigquery.md). Refuses redirects.
 
 use std::time::Duration;
 
