@@ -2,6 +2,8 @@
 //!
 //! Refuses an endpoint without TLS that is not on this machine.
 
+use tenantry_replication::catalog::schema::NAMESPACE;
+
 use crate::Surroundings;
 
 /// Variables that say something to this destination, by the names that Google's own tools give them.
@@ -45,6 +47,12 @@ impl Address {
         // A project's own name may hold a dot: that of a domain stands before a colon.
         let start = names.find(':').map_or(0, |at| at + 1);
         let (project, dataset) = match names[start..].split_once('.') {
+            // Neither is taken for the other: of several tenants each says its own schema.
+            Some((_, dataset)) if schema != NAMESPACE && schema != dataset => {
+                return Err(format!(
+                    "it names dataset {dataset}, and the schema is said to be {schema}: name the project alone, as bigquery:PROJECT"
+                ));
+            }
             Some((_, dataset)) => (&names[..names.len() - dataset.len() - 1], dataset),
             None => (names, schema),
         };
@@ -148,6 +156,15 @@ mod tests {
         let of_domain = parse("example.com:my-project.warehouse", &[]).unwrap();
         assert_eq!(of_domain.name(), "example.com:my-project.warehouse");
         assert_eq!(parse("my-project", &[]).unwrap().dataset, "auth0", "the schema names the dataset");
+    }
+
+    #[test]
+    fn a_dataset_and_another_schema_are_not_both_meant() {
+        let parse = |rest, schema| Address::parse(rest, schema, &Surroundings::default());
+        assert_eq!(parse("p", "auth0_acme").unwrap().state_dataset, "auth0_acme_tenantry");
+        assert_eq!(parse("p.w", "auth0").unwrap().dataset, "w");
+        assert_eq!(parse("p.w", "w").unwrap().dataset, "w");
+        assert!(parse("p.w", "auth0_acme").unwrap_err().contains("bigquery:PROJECT"));
     }
 
     #[test]

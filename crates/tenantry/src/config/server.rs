@@ -55,7 +55,7 @@ impl Config {
         for setting in [&BIGQUERY_EMULATOR, &BIGQUERY_LOCATION] {
             said.extend(self.text(setting)?.map(|value| (setting.name().to_owned(), value)));
         }
-        check_bigquery(url, &said)?;
+        check_bigquery(url, &self.schema()?, &said)?;
         Ok(Surroundings::of(said))
     }
 
@@ -83,17 +83,16 @@ impl Config {
 
 /// Whether what names a place in BigQuery can be read. A build without BigQuery refuses it elsewhere.
 #[cfg(feature = "bigquery")]
-fn check_bigquery(url: &str, said: &[(String, String)]) -> Result<(), CommandError> {
+fn check_bigquery(url: &str, schema: &str, said: &[(String, String)]) -> Result<(), CommandError> {
     let rest = url.split_once(':').map_or("", |(_, rest)| rest);
-    let schema = tenantry_destinations::Options::default().schema;
-    tenantry_destinations::bigquery::Address::parse(rest, &schema, &Surroundings::of(said.to_vec()))
+    tenantry_destinations::bigquery::Address::parse(rest, schema, &Surroundings::of(said.to_vec()))
         .map(drop)
         .map_err(|why| CommandError::usage(format!("`{url}` is no destination: {why}")))
 }
 
 #[cfg(not(feature = "bigquery"))]
 #[expect(clippy::unnecessary_wraps, reason = "the other build's may fail")]
-fn check_bigquery(_: &str, _: &[(String, String)]) -> Result<(), CommandError> {
+fn check_bigquery(_: &str, _: &str, _: &[(String, String)]) -> Result<(), CommandError> {
     Ok(())
 }
 
