@@ -4,6 +4,7 @@
 
 use tenantry_replication::source::auth0::Secret;
 
+use super::types::stored;
 use crate::Surroundings;
 
 /// Variables that are heeded, by the names that Snowflake's own tools use.
@@ -58,6 +59,11 @@ impl Address {
     /// What people know it by.
     pub(super) fn name(&self) -> String {
         format!("snowflake:{}/{}/{}", self.account, self.database, self.schema)
+    }
+
+    /// Schema of what runs leave for later ones, as it is stored.
+    pub(super) fn state_schema(&self) -> String {
+        stored(&crate::state_schema(&self.schema.to_ascii_lowercase()))
     }
 
     /// The account as a signed claim names it: without region and cloud, in upper case.

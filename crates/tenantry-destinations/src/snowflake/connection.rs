@@ -23,7 +23,6 @@ use super::address::Address;
 use super::answer;
 use super::client::{Client, Reply, is_session_lost};
 use super::types::{literal, quoted, stored};
-use crate::sql::layout::STATE_SCHEMA;
 
 /// The stage of the session, which ends with it.
 const STAGE: &str = "TENANTRY_ROWS";
@@ -153,6 +152,7 @@ impl Answer {
 pub(super) struct Connection {
     client: Client,
     database: String,
+    state_schema: String,
     is_closed: AtomicBool,
     /// State tables that are known to be there.
     known: Mutex<BTreeSet<String>>,
@@ -161,12 +161,18 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    /// Logs in. `schema` is where names without one are looked for.
-    pub(super) async fn open(address: &Address, schema: &str) -> Attempt<Self> {
+    /// Logs in. Names without a schema are looked for among our own tables.
+    pub(super) async fn open(address: &Address) -> Attempt<Self> {
+        Self::open_in(address, &address.state_schema()).await
+    }
+
+    /// The same with another schema to look in.
+    pub(super) async fn open_in(address: &Address, schema: &str) -> Attempt<Self> {
         let client = Client::login(address, schema).await?;
         Ok(Self {
             client,
             database: address.database.clone(),
+            state_schema: address.state_schema(),
             is_closed: AtomicBool::new(false),
             known: Mutex::default(),
             is_staging: AtomicBool::new(false),
@@ -192,7 +198,12 @@ impl Connection {
 
     /// Full name of one of our own tables.
     pub(super) fn state_place(&self, table: &str) -> String {
-        self.place(STATE_SCHEMA, table)
+        self.place(&self.state_schema, table)
+    }
+
+    /// Schema of our own tables.
+    pub(super) fn state_schema(&self) -> &str {
+        &self.state_schema
     }
 
     pub(super) fn database(&self) -> &str {
@@ -294,7 +305,7 @@ impl Connection {
         let sql = format!(
             "SELECT COUNT(*) FROM {}.INFORMATION_SCHEMA.TABLES WHERE TABLE_SCHEMA = {} AND TABLE_NAME = {}",
             quoted(&self.database),
-            literal(&stored(STATE_SCHEMA)),
+            literal(&stored(&self.state_schema)),
             literal(&stored(table))
         );
         let is_there = self.numbers::<1>(&sql).await? == [1];
@@ -361,7 +372,7 @@ impl Connection {
         if self.is_staging.load(Ordering::Relaxed) {
             return Ok(());
         }
-        self.run(&format!("USE SCHEMA {}.{}", quoted(&self.database), quoted(STATE_SCHEMA))).await?;
+        self.run(&format!("USE SCHEMA {}.{}", quoted(&self.database), quoted(&self.state_schema))).await?;
         // Encrypted by the cloud: so files can be sent as they are.
         self.run(&format!(
             "CREATE TEMPORARY STAGE IF NOT EXISTS {STAGE} ENCRYPTION = (TYPE = 'SNOWFLAKE_SSE')"

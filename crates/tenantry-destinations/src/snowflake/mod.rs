@@ -44,7 +44,7 @@ use tokio::sync::{Mutex, MutexGuard};
 pub use self::address::{Address, VARIABLES};
 use self::connection::{Attempt, Connection, Failure};
 use self::session::Session;
-use crate::sql::layout::{PARKED, STATE_SCHEMA};
+use crate::sql::layout::PARKED;
 use crate::{Access, Language, Options};
 
 /// Tables in a schema of a Snowflake database.
@@ -84,7 +84,7 @@ impl Snowflake {
     }
 
     async fn connect(address: Address, options: Options) -> Attempt<Self> {
-        let connection = Connection::open(&address, STATE_SCHEMA).await?;
+        let connection = Connection::open(&address).await?;
         state::check_layout(&connection).await?;
         if options.access == Access::Read && !connection.has_state_table("meta").await? {
             let message = format!("{}: no run has filled it yet", address.name());
@@ -154,7 +154,7 @@ impl Shared {
     async fn control(&self) -> Attempt<Control<'_>> {
         let mut control = self.control.lock().await;
         if control.as_ref().is_none_or(Connection::is_closed) {
-            *control = Some(Connection::open(&self.address, STATE_SCHEMA).await?);
+            *control = Some(Connection::open(&self.address).await?);
         }
         Ok(Control { connection: control })
     }

@@ -14,7 +14,7 @@ use super::connection::{Attempt, Connection, Failure};
 use super::stage::{Settled, Stage, create, stage_texts, staged_columns, staged_names};
 use super::state;
 use super::types::{SNOWFLAKE, literal, quoted, stored, told_type};
-use crate::sql::layout::{PARKED, STATE_SCHEMA};
+use crate::sql::layout::PARKED;
 use crate::sql::{ARRIVAL, comparable};
 
 /// Name of the table that holds parked rows of a table.
@@ -48,7 +48,7 @@ impl Kept {
             "SELECT TABLE_NAME, COLUMN_NAME, DATA_TYPE FROM {}.INFORMATION_SCHEMA.COLUMNS \
              WHERE TABLE_SCHEMA = {} AND TABLE_NAME IN ({}) ORDER BY TABLE_NAME, ORDINAL_POSITION",
             quoted(connection.database()),
-            literal(&stored(STATE_SCHEMA)),
+            literal(&stored(connection.state_schema())),
             named.join(", ")
         );
         for row in connection.texts(&sql).await? {

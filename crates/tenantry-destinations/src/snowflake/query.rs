@@ -21,7 +21,7 @@ const TELLING: [&str; 4] = ["SHOW", "DESCRIBE", "DESC", "EXPLAIN"];
 /// Answers a query, with the replicated tables' schema as the default.
 pub(super) async fn answer(address: &Address, names: &Names, sql: &str) -> Attempt<Vec<RecordBatch>> {
     let first = check(sql).map_err(refused)?;
-    let connection = Connection::open(address, &names.schema).await?;
+    let connection = Connection::open_in(address, &names.schema).await?;
     let answered = async {
         if QUERIES.contains(&first.as_str()) && connection.described(sql).await? != Some(SELECT) {
             return Err(refused("it is no query"));

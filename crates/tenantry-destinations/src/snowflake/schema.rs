@@ -12,7 +12,7 @@ use super::connection::{Attempt, Connection, Failure};
 use super::types::{literal, quoted, sql_type, state_type, stored, told_type};
 use super::{Names, state};
 use crate::Language;
-use crate::sql::layout::{COMMIT, Kind, LAYOUT, LEASE, STATE_SCHEMA, STATE_TABLES, StateTable};
+use crate::sql::layout::{COMMIT, Kind, LAYOUT, LEASE, STATE_TABLES, StateTable};
 
 /// A column of a log's root that events are gathered by besides their day, where there is one of this name.
 const SORTED_BY: &str = "type";
@@ -38,26 +38,30 @@ struct WantedColumn {
 
 /// Creates and widens everything. Each statement is a transaction of its own, and may be repeated.
 pub(super) async fn prepare(connection: &Connection, catalog: &Catalog, names: &Names) -> Attempt<()> {
-    let mut wanted: Vec<Wanted> =
-        STATE_TABLES.iter().chain([&COMMIT]).map(|table| of_state(table, names.language)).collect();
+    let mut wanted: Vec<Wanted> = STATE_TABLES
+        .iter()
+        .chain([&COMMIT])
+        .map(|table| of_state(connection, table, names.language))
+        .collect();
     for stream in catalog.streams {
         wanted.extend(stream.tables.iter().map(|table| of_catalog(stream, table, names)));
     }
     state::check_layout(connection).await?;
-    ensure(connection, &[STATE_SCHEMA, &names.schema], &wanted).await
+    ensure(connection, &[connection.state_schema(), &names.schema], &wanted).await
 }
 
 /// Creates the table of the lease alone, where it is missing.
 pub(super) async fn ensure_lease(connection: &Connection, names: &Names) -> Attempt<()> {
     match STATE_TABLES.iter().find(|wanted| wanted.name == LEASE) {
         Some(wanted) if !connection.has_state_table(LEASE).await? => {
-            ensure(connection, &[STATE_SCHEMA], &[of_state(wanted, names.language)]).await
+            let wanted = of_state(connection, wanted, names.language);
+            ensure(connection, &[connection.state_schema()], &[wanted]).await
         }
         _ => Ok(()),
     }
 }
 
-fn of_state(table: &StateTable, language: Language) -> Wanted {
+fn of_state(connection: &Connection, table: &StateTable, language: Language) -> Wanted {
     let columns = table.columns.iter().map(|(name, kind, about)| WantedColumn {
         name,
         sql_type: state_type(*kind),
@@ -75,7 +79,7 @@ fn of_state(table: &StateTable, language: Language) -> Wanted {
     let values =
         || table.columns.iter().enumerate().map(|one| first(one).unwrap_or_else(|| "NULL".to_owned()));
     Wanted {
-        schema: STATE_SCHEMA.to_owned(),
+        schema: connection.state_schema().to_owned(),
         name: table.name,
         about: say(language, table.about),
         columns: columns.collect(),

@@ -17,7 +17,6 @@ use super::address::Address;
 use super::connection::Connection;
 use super::types::{literal, quoted, stored};
 use crate::Surroundings;
-use crate::sql::layout::STATE_SCHEMA;
 
 /// The user that tests log in as.
 pub const USER: &str = "trial";
@@ -146,7 +145,7 @@ fn start(folder: &Path) -> u16 {
 /// Whether a place in the real service holds one of the two schemas that a destination makes.
 pub async fn has_schemas(url: &str, surroundings: &Surroundings) -> bool {
     let (address, connection) = reached(url, surroundings).await;
-    let named = [&address.schema, STATE_SCHEMA].map(|schema| literal(&stored(schema))).join(", ");
+    let named = [&address.schema, &address.state_schema()].map(|schema| literal(&stored(schema))).join(", ");
     let sql = format!(
         "SELECT COUNT(*) FROM {}.INFORMATION_SCHEMA.SCHEMATA WHERE SCHEMA_NAME IN ({named})",
         quoted(&address.database)
@@ -157,7 +156,7 @@ pub async fn has_schemas(url: &str, surroundings: &Surroundings) -> bool {
 /// Removes both. For a place that the caller has found empty before.
 pub async fn drop_schemas(url: &str, surroundings: &Surroundings) {
     let (address, connection) = reached(url, surroundings).await;
-    for schema in [&address.schema, STATE_SCHEMA] {
+    for schema in [&address.schema, &address.state_schema()] {
         let sql = format!("DROP SCHEMA IF EXISTS {}.{}", quoted(&address.database), quoted(schema));
         connection.run(&sql).await.unwrap();
     }
@@ -166,6 +165,6 @@ pub async fn drop_schemas(url: &str, surroundings: &Surroundings) {
 
 async fn reached(url: &str, surroundings: &Surroundings) -> (Address, Connection) {
     let address = Address::parse(url.trim_start_matches("snowflake:"), surroundings).unwrap();
-    let connection = Connection::open(&address, STATE_SCHEMA).await.unwrap();
+    let connection = Connection::open(&address).await.unwrap();
     (address, connection)
 }

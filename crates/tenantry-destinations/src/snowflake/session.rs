@@ -12,7 +12,7 @@ use super::client::{identifier, pause};
 use super::connection::{Attempt, Connection, Failure, text};
 use super::lease;
 use super::stage::Stage;
-use crate::sql::layout::{COMMIT, STATE_SCHEMA};
+use crate::sql::layout::COMMIT;
 
 /// How often a server that does not answer is asked what became of a commit. A try takes up to some minutes where the server is silent.
 const QUESTIONS_MAX: u32 = 20;
@@ -50,7 +50,7 @@ impl Session {
         if self.is_open || self.connection.is_closed() {
             self.stage.lose();
             self.connection.close().await;
-            self.connection = Connection::open(address, STATE_SCHEMA).await?;
+            self.connection = Connection::open(address).await?;
             self.is_open = false;
         }
         Ok(())
@@ -152,7 +152,7 @@ impl Session {
 
     /// A new session, and the name of the last transaction, once that is over: to change its row waits for whoever has changed it.
     async fn last_commit(address: &Address) -> Attempt<(Connection, Option<String>)> {
-        let connection = Connection::open(address, STATE_SCHEMA).await?;
+        let connection = Connection::open(address).await?;
         let table = connection.state_place(COMMIT.name);
         let looked = async {
             connection.run("BEGIN TRANSACTION").await?;

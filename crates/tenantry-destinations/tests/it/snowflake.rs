@@ -260,7 +260,7 @@ async fn the_real_service_agrees_where_there_is_one() {
     let live = Live { url, schema, surroundings: Surroundings::of(variables) };
     assert!(
         !server::has_schemas(&live.url, &live.surroundings).await,
-        "{place}: neither this schema nor _TENANTRY may be there before the test, which removes both"
+        "{place}: neither this schema nor that of its state may be there before the test, which removes both"
     );
     macro_rules! cases {
         ($($case:ident)*) => {
