@@ -127,16 +127,21 @@ fn algorithm(config: &Config) -> Result<Algorithm, CommandError> {
 
 /// Names everything that is missing at once.
 fn incomplete(config: &Config, has_domain: bool) -> CommandError {
+    // Of a listed tenant the environment says nothing: it is the keys of its section that are missing.
+    let name = |setting: &settings::Setting| match (config.tenant_name(), setting.key) {
+        (Some(tenant), Some(key)) => format!("tenants.{tenant}.{}", key.trim_start_matches("tenant.")),
+        _ => setting.name().to_owned(),
+    };
     let mut missing = Vec::new();
     if !has_domain {
-        missing.push(settings::DOMAIN.name());
+        missing.push(name(&settings::DOMAIN));
     }
     if !matches!(credentials(config), Ok(Some(_))) {
         if !matches!(config.text(&settings::CLIENT_ID), Ok(Some(_))) {
-            missing.push(settings::CLIENT_ID.name());
+            missing.push(name(&settings::CLIENT_ID));
         }
         if !matches!(config.secret(&settings::CLIENT_SECRET), Ok(Some(_))) {
-            missing.push(settings::CLIENT_SECRET.name());
+            missing.push(name(&settings::CLIENT_SECRET));
         }
     }
     CommandError::usage(format!("no tenant to read: {} not set", missing.join(", ")))
