@@ -20,27 +20,26 @@ fn of(tenant: &str, objects: &[Value]) -> Value {
     objects.iter().find(|object| object["tenant"] == tenant).unwrap().clone()
 }
 
-/// Two tenants that answer, and one between them that does not.
+/// Two tenants, and between them one that refuses the credentials.
 fn several(kind: Kind) {
     let [acme, beta] = [11, 12].map(|seed| World::start(Config { seed, ..small() }).into(kind));
-    let section = |name: &str, domain: &str| {
-        let secret = acme.folder().join(format!("{name}.secret"));
-        fs::write(&secret, CLIENT_SECRET).unwrap();
+    let section = |name: &str, domain: &str, secret: &str| {
+        fs::write(acme.folder().join(format!("{name}.secret")), secret).unwrap();
         format!(
             "[tenants.{name}]\ndomain = '{domain}'\nclient_id = '{CLIENT_ID}'\nclient_secret_file = '{name}.secret'\n"
         )
     };
     let list = [
-        section("acme", acme.domain()),
-        section("away", "http://127.0.0.1:9"),
-        section("beta", beta.domain()),
+        section("acme", acme.domain(), CLIENT_SECRET),
+        section("away", beta.domain(), "not-its-secret"),
+        section("beta", beta.domain(), CLIENT_SECRET),
     ];
     fs::write(acme.folder().join("tenantry.toml"), list.concat()).unwrap();
 
     let (code, reports, messages) = run(&acme, &["sync", "--json"]);
-    assert_ne!(code, 0, "{messages}");
+    assert_eq!(code, 3, "{messages}");
     assert_eq!(of("acme", &reports)["outcome"], "done", "{messages}");
-    assert_ne!(of("away", &reports)["outcome"], "done", "{messages}");
+    assert_eq!(of("away", &reports)["outcome"], "credentials", "{messages}");
     assert_eq!(of("beta", &reports)["outcome"], "done", "{messages}");
     let rows = |schema: &str| {
         let sql = format!("SELECT count(*) AS n FROM {schema}.users WHERE NOT _fivetran_deleted");
