@@ -107,7 +107,9 @@ async fn descriptions_follow_the_language_and_a_schema_of_any_name_does() {
         let destination = open(&database.url(), options).await.unwrap();
         destination.prepare(&tables::CATALOG).await.unwrap();
         destination.prepare(&tables::CATALOG).await.unwrap();
-        assert_eq!(database.sql("SELECT col_description('_tenantry.run'::regclass, 1)"), expected);
+        let state = tenantry_destinations::state_schema(schema);
+        let about = format!("SELECT col_description((quote_ident('{state}') || '.run')::regclass, 1)");
+        assert_eq!(database.sql(&about), expected);
         destination.stage(rows(&["a"])).await.unwrap();
         destination.publish(commit(things(), 10)).await.unwrap();
         assert_eq!(number(destination.as_ref(), "SELECT count(*) FROM thing").await, 1);

@@ -148,6 +148,10 @@ impl Answers for Server {
                 &json!({ "access_token": TOKEN, "expires_in": 86_400, "scope": SCOPES, "token_type": "Bearer" }),
             );
         }
+        if call.2 == "/.well-known/openid-configuration" {
+            assert_eq!(bearer, None, "it is open to all");
+            return Answer::json(404, &json!({}));
+        }
         assert_eq!(bearer, Some(format!("Bearer {TOKEN}").as_str()));
         self.requests.fetch_add(1, Ordering::Relaxed);
         match (call.0, call.2.strip_prefix("/api/v2").unwrap()) {
