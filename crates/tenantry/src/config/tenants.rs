@@ -91,7 +91,8 @@ mod tests {
                         [tenants.beta]\ndomain = 'beta.example.com'\n[tenants.beta.destination]\nschema = 'b'";
 
     fn config(text: &str, variables: &[(&str, &str)]) -> Config {
-        let file = ProjectFile { path: Some(FILE.into()), ..ProjectFile::of(text).unwrap() };
+        let mut file = ProjectFile::of(text).unwrap();
+        file.path = Some(FILE.into());
         Config { file, ..Config::of(variables) }
     }
 
