@@ -74,7 +74,8 @@ const ACTION: Table = Table {
             "/current_version/code",
             "Source code of the current version.",
             "現行バージョンのソースコード",
-        ),
+        )
+        .sensitive(),
         timestamp(
             "current_version_created_at",
             "/current_version/created_at",
@@ -122,7 +123,8 @@ const ACTION: Table = Table {
             "/deployed_version/code",
             "Source code of the deployed version.",
             "デプロイ済みバージョンのソースコード",
-        ),
+        )
+        .sensitive(),
         timestamp(
             "deployed_version_created_at",
             "/deployed_version/created_at",
