@@ -89,12 +89,8 @@ pub(crate) async fn run(args: &SqlArgs) -> CommandResult {
         terminal::print(&format!("{query}\n"))?;
         return Ok(Exit::Done);
     }
-    let config = Config::load()?;
-    // A query can name any schema: it needs no tenant.
-    let config = match args.tenant.tenant.as_deref() {
-        Some(named) => config.tenant(Some(named))?,
-        None => config,
-    };
+    // A query can name any schema: where none of several tenants is named, the first will do.
+    let config = Config::load()?.tenants(args.tenant.tenant.as_deref())?.swap_remove(0);
     let url = config.destination(args.destination.destination.as_deref())?;
     let destination = wiring::existing(&config, &url).await?;
     let batches = destination.query(&query).await.map_err(|error| match error.kind {
