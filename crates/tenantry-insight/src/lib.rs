@@ -20,6 +20,7 @@ mod column;
 mod detection;
 pub mod events;
 mod filter;
+mod joined;
 mod page;
 mod question;
 mod render;

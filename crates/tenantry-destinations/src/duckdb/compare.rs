@@ -6,6 +6,7 @@ use tenantry_replication::destination::{Comparison, Differing};
 
 use super::connection::{Attempt, Connection};
 use super::merge::{Found, HITS, Merge, SWEPT, count};
+use super::publish::is_named;
 use super::summary::{key, key_text_columns, key_texts};
 
 /// The temporary table of rows that differ: kind, whether it was to be expected, key as texts `k0`, `k1`, ...
@@ -134,7 +135,7 @@ impl Merge<'_> {
         let Some(keys) = self.expected_keys.filter(|_| !positions.is_empty()) else {
             return (String::new(), "false");
         };
-        let matches = self.record.matches("r");
+        let matches = is_named(&self.record, "r");
         let positions = positions.join(", ");
         let keys = format!("(SELECT DISTINCT {positions}, true AS told FROM {})", keys.0);
         (format!("LEFT JOIN {keys} k ON {matches}"), "coalesce(k.told, false)")

@@ -12,8 +12,9 @@ use tenantry_replication::error::DestinationErrorKind;
 
 use super::connection::{Attempt, Connection, Failure, Place, literal, quoted};
 use super::limits::Limits;
-use super::publish::{Keys, RecordKey, columns, equal};
+use super::publish::{Keys, belongs, columns, equal, is_named};
 use super::stage::Staged;
+use crate::sql::record::RecordKey;
 
 /// Rows staged times this are fewer than the table's: then it pays to sort out the table's rows by one key column first.
 const FEW_STAGED_FACTOR: i64 = 4;
@@ -140,12 +141,15 @@ impl Merge<'_> {
             return Ok(false);
         };
         let of_records = matches!(self.scope, Scope::Records { .. });
-        if !of_records || !self.record.is_whole() || !self.record.is_in(self.table.key) {
+        if !of_records
+            || !self.record.is_whole()
+            || !self.record.pairs().all(|(own, _)| self.table.key.contains(&own.name))
+        {
             return Ok(false);
         }
         if let Some(staged) = self.staged {
             // Staged rows without their record would be looked for in vain.
-            let same = self.record.equals("s", "r", root.null_keys);
+            let same = belongs(&self.record, "s", "r", root.null_keys);
             let strays =
                 format!("SELECT count(*) FROM {} s ANTI JOIN {} r ON {same}", staged.place, root.place);
             if staged.rows > COMPARED_BY_VALUE_MAX || connection.numbers(&strays)? != [0] {
@@ -164,7 +168,7 @@ impl Merge<'_> {
 
     /// The join that leaves the rows of `t` that belong to staged records.
     fn of_records(&self, root: &Staged) -> String {
-        let same = self.record.equals("t", "r", root.null_keys);
+        let same = belongs(&self.record, "t", "r", root.null_keys);
         format!("SEMI JOIN (SELECT * FROM {} s WHERE {}) r ON {same}", root.place, unknown_true("s"))
     }
 
@@ -295,7 +299,7 @@ impl Merge<'_> {
     fn find_swept(&self, connection: &mut Connection, has_hits: bool, is_held: bool) -> Attempt<bool> {
         let all = (format!("{} t", self.target), "t.rowid");
         let gone = self.gone.filter(|_| self.record.is_whole());
-        let gone = gone.map(|gone| format!("SEMI JOIN {} k ON {}", gone.0, self.record.matches("t")));
+        let gone = gone.map(|gone| format!("SEMI JOIN {} k ON {}", gone.0, is_named(&self.record, "t")));
         let absent = self.absent(is_held).map(|joins| {
             let looked_at = if is_held { (format!("{HELD} t"), "t.target") } else { all.clone() };
             (looked_at, joins)
@@ -337,7 +341,7 @@ impl Merge<'_> {
             }
         };
         let spared =
-            self.spared.map(|spared| format!("ANTI JOIN {} k ON {}", spared.0, self.record.matches("t")));
+            self.spared.map(|spared| format!("ANTI JOIN {} k ON {}", spared.0, is_named(&self.record, "t")));
         Some(format!("{of_records} {}", spared.unwrap_or_default()))
     }
 

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch, StringArray};
-use tenantry_replication::catalog::{Column, Stream, Table, system};
+use tenantry_replication::catalog::{Column, Stream, system};
 use tenantry_replication::destination::{Commit, Compared, Key, Published, Scope};
 
 use super::connection::{Attempt, Connection, Failure, Place, quoted};
@@ -16,6 +16,7 @@ use super::merge::Merge;
 use super::stage::{Staged, drop_table, stage_values};
 use super::summary::{key_text_columns, key_texts, text_of};
 use super::{Names, STAGE, lease, state};
+use crate::sql::record::RecordKey;
 
 /// Publishes under the lease `fence`, and drops the staged tables whatever comes of it.
 pub(super) fn publish(
@@ -203,7 +204,7 @@ impl Publish<'_> {
         for staged in &self.staged {
             let record = RecordKey::of(self.commit.stream, staged.table);
             if record.is_whole() {
-                let (place, matches) = (&staged.place, record.matches("s"));
+                let (place, matches) = (&staged.place, is_named(&record, "s"));
                 self.connection.run(&format!("DELETE FROM {place} s USING {} k WHERE {matches}", gone.0))?;
             }
         }
@@ -274,7 +275,7 @@ fn keep_last_page(
         return Ok(());
     }
     let (page, key) = (quoted(system::PAGE), columns(root.table.key_columns(), None));
-    let same = record.equals("c", "r", root.null_keys);
+    let same = belongs(&record, "c", "r", root.null_keys);
     connection.run(&format!(
         "DELETE FROM {} c USING (\
            SELECT {key}, max({page}) AS last_page FROM {} GROUP BY {key} HAVING min({page}) < max({page})) r \
@@ -341,55 +342,14 @@ fn key_hash(staged: &Staged) -> String {
     format!("hash({})", columns(staged.table.key_columns(), None))
 }
 
-/// How rows of a table find the record that they belong to.
-pub(super) struct RecordKey {
-    /// Position in the root's key, the root's column, this table's column of the same value.
-    parts: Vec<(usize, &'static Column, &'static Column)>,
-    whole: bool,
+/// Condition: the row's record is the key `k` of [`Keys`].
+pub(super) fn is_named(record: &RecordKey, row: &str) -> String {
+    record.matches_by(|own| text_of(own.name, row))
 }
 
-impl RecordKey {
-    pub(super) fn of(stream: &'static Stream, table: &Table) -> Self {
-        let root = stream.root();
-        let position = |column: &Column| root.key.iter().position(|name| *name == column.name);
-        let pairs = if table.name == root.name {
-            root.key_columns().map(|column| (column, column)).collect()
-        } else {
-            stream.parent_key(table)
-        };
-        let parts: Vec<_> =
-            pairs.into_iter().filter_map(|(of_root, own)| Some((position(of_root)?, of_root, own))).collect();
-        Self { whole: parts.len() == root.key.len(), parts }
-    }
-
-    /// Whether the table holds the record's whole key: then, and only then, its rows may be deleted for what is said of the record.
-    pub(super) fn is_whole(&self) -> bool {
-        self.whole
-    }
-
-    /// Whether rows of different records differ in this key.
-    pub(super) fn is_in(&self, key: &[&str]) -> bool {
-        self.whole && self.parts.iter().all(|(.., own)| key.contains(&own.name))
-    }
-
-    /// Condition: the row's record is the key `k` of [`Keys`]. Where the row tells only a part of the key, that part decides.
-    pub(super) fn matches(&self, row: &str) -> String {
-        let part = |(position, _, own): &(usize, &Column, &Column)| {
-            format!("coalesce(CAST({row}.{} AS VARCHAR), '') = k.k{position}", quoted(own.name))
-        };
-        let parts: Vec<String> = self.parts.iter().map(part).collect();
-        if parts.is_empty() { "true".to_owned() } else { parts.join(" AND ") }
-    }
-
-    /// Positions in the root's key that the table's rows tell.
-    pub(super) fn positions(&self) -> impl Iterator<Item = usize> {
-        self.parts.iter().map(|(position, ..)| *position)
-    }
-
-    /// Condition: `row` of this table belongs to the record of `root`.
-    pub(super) fn equals(&self, row: &str, root: &str, null_keys: bool) -> String {
-        equal(self.parts.iter().map(|(_, of_root, own)| (*own, *of_root)), row, root, null_keys)
-    }
+/// Condition: `row` belongs to the record of `root`.
+pub(super) fn belongs(record: &RecordKey, row: &str, root: &str, null_keys: bool) -> String {
+    equal(record.pairs(), row, root, null_keys)
 }
 
 /// Condition that pairs of columns are equal; with `null_keys`, NULL equals NULL. Plain equality is what DuckDB joins fastest on.

@@ -12,6 +12,7 @@ use super::connection::{Attempt, Connection, Place, literal, quoted};
 use super::publish::equal;
 use super::stage::{Staged, drop_table, stage_values};
 use super::{DATABASE, Names, STAGE};
+use crate::sql::summary::{Ended, line};
 
 /// Keys of live root rows that no staged row has, as text; NULL is the empty text.
 pub(super) fn absent(
@@ -122,20 +123,7 @@ pub(super) fn summarize(
         if has(connection.state_schema(), "run_table") { outcomes(connection)? } else { BTreeMap::new() };
     let mut lines = Vec::new();
     for table in catalog.tables() {
-        let mut line = TableSummary {
-            table: table.name,
-            live: 0,
-            deleted: 0,
-            newest: None,
-            last_success: None,
-            last_outcome: None,
-            last: None,
-        };
-        if let Some(ended) = outcomes.get(table.name) {
-            line.last_success = ended.success;
-            line.last_outcome.clone_from(&ended.outcome);
-            line.last = ended.took;
-        }
+        let mut line = line(table, &outcomes);
         if has(&names.schema, table.name) {
             let (deleted, synced) = (quoted(system::DELETED), quoted(system::SYNCED));
             let [rows, marked, newest] = connection.numbers(&format!(
@@ -149,16 +137,6 @@ pub(super) fn summarize(
         lines.push(line);
     }
     Ok(lines)
-}
-
-/// How runs ended for a table.
-struct Ended {
-    /// When one last finished it well.
-    success: Option<i64>,
-    /// How the last one ended.
-    outcome: Option<String>,
-    /// Requests and seconds of the last one.
-    took: Option<(u64, f64)>,
 }
 
 /// How runs ended, by table.

@@ -12,6 +12,7 @@ use super::connection::{Attempt, Connection, literal, place, quoted};
 use super::stage::{drop_tables, stage_texts};
 use super::state;
 use super::types::{POSTGRES, micros};
+use crate::sql::summary::{Ended, line};
 use crate::sql::{Dialect as _, Staged, comparable, key_texts, same_key};
 
 /// Keys of live root rows that no staged row has, as text; NULL is the empty text.
@@ -127,20 +128,7 @@ pub(super) async fn summarize(
     let there: Vec<String> = connection.texts(&there).await?.into_iter().flatten().flatten().collect();
     let mut lines = Vec::new();
     for table in catalog.tables() {
-        let mut line = TableSummary {
-            table: table.name,
-            live: 0,
-            deleted: 0,
-            newest: None,
-            last_success: None,
-            last_outcome: None,
-            last: None,
-        };
-        if let Some(ended) = outcomes.get(table.name) {
-            line.last_success = ended.success;
-            line.last_outcome.clone_from(&ended.outcome);
-            line.last = ended.took;
-        }
+        let mut line = line(table, &outcomes);
         if there.iter().any(|name| name == table.name) {
             let (deleted, synced) = (quoted(system::DELETED), quoted(system::SYNCED));
             let newest = micros(&format!("max({synced})"));
@@ -157,16 +145,6 @@ pub(super) async fn summarize(
         lines.push(line);
     }
     Ok(lines)
-}
-
-/// How runs ended for a table.
-struct Ended {
-    /// When one last finished it well.
-    success: Option<i64>,
-    /// How the last one ended.
-    outcome: Option<String>,
-    /// Requests and seconds of the last one.
-    took: Option<(u64, f64)>,
 }
 
 /// How runs ended, by table.

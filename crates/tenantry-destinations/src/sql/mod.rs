@@ -7,6 +7,7 @@ pub(crate) mod layout;
 pub(crate) mod merge;
 pub(crate) mod record;
 pub(crate) mod settle;
+pub(crate) mod summary;
 
 use tenantry_replication::catalog::{Column, Table, Type};
 use tenantry_replication::clock::Micros;

@@ -32,11 +32,19 @@ impl RecordKey {
         self.whole
     }
 
+    /// The table's columns of the key, each with the root's.
+    pub(crate) fn pairs(&self) -> impl Iterator<Item = (&'static Column, &'static Column)> {
+        self.parts.iter().map(|(_, of_root, own)| (*own, *of_root))
+    }
+
     /// Condition: the record of `row` is the key `k` of `keys`. Where the row tells only a part of the key, that part decides.
     pub(crate) fn matches(&self, dialect: &dyn Dialect, row: &str, keys: &Keys) -> String {
-        let part = |(position, _, own): &(usize, &Column, &Column)| {
-            format!("{} = k.k{position}", comparable(dialect, own, row, keys.blank))
-        };
+        self.matches_by(|own| comparable(dialect, own, row, keys.blank))
+    }
+
+    /// The same, with the row's columns as `text` compares them with a part of a key.
+    pub(crate) fn matches_by(&self, text: impl Fn(&Column) -> String) -> String {
+        let part = |(position, _, own): &(usize, &Column, &Column)| format!("{} = k.k{position}", text(own));
         let parts: Vec<String> = self.parts.iter().map(part).collect();
         if parts.is_empty() { "true".to_owned() } else { parts.join(" AND ") }
     }
@@ -48,7 +56,6 @@ impl RecordKey {
 
     /// Condition: `row` of this table belongs to the staged record `record` of `root`.
     pub(crate) fn equals(&self, dialect: &dyn Dialect, row: &str, record: &str, root: &Staged) -> String {
-        let pairs = self.parts.iter().map(|(_, of_root, own)| (*own, *of_root));
-        equal(dialect, pairs, (row, record), &root.null_keys)
+        equal(dialect, self.pairs(), (row, record), &root.null_keys)
     }
 }

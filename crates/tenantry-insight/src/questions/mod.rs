@@ -7,6 +7,7 @@ mod failures;
 mod people;
 mod protection;
 
+use crate::joined::{count, joined};
 use crate::question::{Chart, Group, Question, Rows, Takes};
 use crate::text;
 
@@ -26,7 +27,7 @@ const BASE: Question = Question {
 };
 
 /// All questions.
-pub const QUESTIONS: &[Question] = &questions();
+pub const QUESTIONS: &[Question] = &joined::<_, { count(&GROUPS) }>(&GROUPS, BASE);
 
 const GROUPS: [&[Question]; 6] = [
     activity::QUESTIONS,
@@ -36,28 +37,3 @@ const GROUPS: [&[Question]; 6] = [
     applications::QUESTIONS,
     administration::QUESTIONS,
 ];
-
-const fn count() -> usize {
-    let (mut count, mut group) = (0, 0);
-    while group < GROUPS.len() {
-        count += GROUPS[group].len();
-        group += 1;
-    }
-    count
-}
-
-/// The groups' lists as one.
-const fn questions() -> [Question; count()] {
-    let mut all = [BASE; count()];
-    let (mut at, mut group) = (0, 0);
-    while group < GROUPS.len() {
-        let mut one = 0;
-        while one < GROUPS[group].len() {
-            all[at] = GROUPS[group][one];
-            at += 1;
-            one += 1;
-        }
-        group += 1;
-    }
-    all
-}
