@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tenantry_oracle::{Row, Tables};
 use tenantry_replication::catalog::{Column, Replication, Table};
-use tenantry_replication::destination::{Commit, MemoryDestination, Published};
+use tenantry_replication::destination::{Commit, MemoryDestination, Published, Scope};
 use tenantry_replication::sync::{Outcome, Report};
 
 use crate::check::cells;
@@ -31,12 +31,17 @@ fn by_record<'a>(
     found
 }
 
-/// A record's rows in a child table are those that it had at one moment, never some of one and some of another.
+/// A record's rows in a child table are those that it had at one moment, never some of one and some of another. A record of
+/// which a part did not fit keeps its old rows beside the new ones, until it is read whole again.
 pub(crate) fn are_whole(world: &World, memory: &MemoryDestination, commit: &Commit, published: &Published) {
     let stream = commit.stream;
     if !matches!(stream.replication, Replication::FullTable | Replication::Export) {
         return;
     }
+    let spared: BTreeSet<&Vec<String>> = match &commit.scope {
+        Scope::Records { spared } | Scope::Table { spared } => spared.iter().collect(),
+        Scope::Rows => BTreeSet::new(),
+    };
     for (name, counts) in &published.tables {
         let Some(table) = stream.children().iter().find(|table| table.name == *name) else { continue };
         let columns: Vec<_> = stream.parent_key(table).into_iter().map(|(_, own)| own).collect();
@@ -51,12 +56,20 @@ pub(crate) fn are_whole(world: &World, memory: &MemoryDestination, commit: &Comm
             let rows = truth.get(table.name);
             by_record(table, &columns, rows.into_iter().flat_map(|rows| rows.values()))
         };
-        world.state().history.until(|truth| {
-            let told = told(truth);
-            torn.retain(|record| held.get(*record) != told.get(*record));
-            torn.is_empty()
-        });
-        if let Some(record) = torn.first() {
+        let found = {
+            let state = &mut *world.state();
+            state.history.until(|truth| {
+                let told = told(truth);
+                torn.retain(|record| held.get(*record) != told.get(*record));
+                torn.is_empty()
+            });
+            let before = state.torn.remove(table.name).unwrap_or_default();
+            let (known, found): (BTreeSet<_>, BTreeSet<_>) =
+                torn.into_iter().partition(|record| spared.contains(record) || before.contains(*record));
+            state.torn.insert(table.name, known.into_iter().cloned().collect());
+            found
+        };
+        if let Some(record) = found.first() {
             let found = format!("{} of {record:?} are those of no moment: {:?}", table.name, held[*record]);
             world.violated("whole records", found);
         }

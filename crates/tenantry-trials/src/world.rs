@@ -56,6 +56,8 @@ pub(crate) struct State {
     /// The token that the process holds, as far as can be told.
     pub(crate) held: Option<Held>,
     pub(crate) limits: Limits,
+    /// Records of a table of which a part did not fit, and that are not whole since.
+    pub(crate) torn: BTreeMap<&'static str, BTreeSet<Vec<String>>>,
     /// Whether faults have stopped.
     calm: bool,
     occasions: BTreeMap<Group, u64>,
@@ -125,6 +127,7 @@ impl World {
             run: Run::default(),
             held: None,
             limits: Limits::default(),
+            torn: BTreeMap::new(),
             calm: false,
             occasions: BTreeMap::new(),
             draws: 0,

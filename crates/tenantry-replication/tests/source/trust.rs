@@ -14,7 +14,18 @@ use tenantry_replication::sync::{Edges, Options, Report, sync};
 use tenantry_simulator::{Config, Plan};
 
 use super::Nobody;
-use super::network::{Tenant, stream};
+use super::network::{Script, Tenant, ok, stream};
+
+fn options(tables: impl IntoIterator<Item = &'static str>) -> Options {
+    Options {
+        tenant: "tenant.example.com".to_owned(),
+        tables: tables.into_iter().collect(),
+        full: false,
+        streams_at_once: 4,
+        full_every: Duration::from_hours(24 * 14),
+        untold_every: Duration::from_hours(1),
+    }
+}
 
 /// A small tenant, replicated into memory by runs of one process.
 struct Scene {
@@ -36,15 +47,7 @@ impl Scene {
     }
 
     fn sync(&self, tables: impl IntoIterator<Item = &'static str>) -> Report {
-        let options = Options {
-            tenant: "tenant.example.com".to_owned(),
-            tables: tables.into_iter().collect(),
-            full: false,
-            streams_at_once: 4,
-            full_every: Duration::from_hours(24 * 14),
-            untold_every: Duration::from_hours(1),
-        };
-        let report = self.tenant.clock.run(sync(&self.edges, &CATALOG, &options)).unwrap();
+        let report = self.tenant.clock.run(sync(&self.edges, &CATALOG, &options(tables))).unwrap();
         assert!(report.all_done(), "{report:?}");
         report
     }
@@ -137,4 +140,44 @@ fn what_a_list_that_trails_behind_does_not_show_yet_is_seen_by_the_next_run() {
     scene.pass(Duration::from_secs(40));
     scene.sync_all();
     assert_eq!(scene.live("organization_member").len(), members - 1);
+}
+
+#[test]
+fn a_record_without_a_key_takes_no_deletes_from_the_records_beside_it() {
+    let trigger = |runtimes: &[&str]| json!({ "id": "post-login", "version": "v3", "runtimes": runtimes });
+    let lists = [
+        json!({ "triggers": [trigger(&["node16", "node18"]), { "id": "gone?", "version": "v1" }] }),
+        json!({ "triggers": [trigger(&["node18", "node22"]), 7] }),
+    ];
+    let script = Script::new(move |sent, before| match sent.path.as_str() {
+        "/api/v2/actions/triggers" => Ok(ok(lists[before].clone())),
+        // The tenant's time, which comes with any answer.
+        _ => Ok(ok(json!({}))),
+    });
+    let destination = Arc::new(MemoryDestination::new());
+    let edges = Edges {
+        source: Arc::new(script.source()),
+        destination: Arc::clone(&destination) as _,
+        clock: Arc::clone(&script.clock) as _,
+        observer: Arc::new(Nobody),
+    };
+    for _ in 0..2 {
+        let options = Options { full: true, ..options(["action_trigger", "action_trigger_runtime"]) };
+        script.clock.run(sync(&edges, &CATALOG, &options)).unwrap();
+        script.clock.pass(Duration::from_hours(1));
+    }
+    let live = |table: &str, column: &str| -> BTreeSet<String> {
+        let live = destination.rows(table).into_iter().filter(|row| !row.deleted);
+        live.map(|row| match &row.values[column] {
+            Value::Text(text) => text.clone(),
+            other => panic!("{other:?}"),
+        })
+        .collect()
+    };
+    // It may have been the second trigger: that one stays. What the first no longer holds is gone all the same.
+    assert_eq!(live("action_trigger", "id"), BTreeSet::from(["post-login".to_owned(), "gone?".to_owned()]));
+    assert_eq!(
+        live("action_trigger_runtime", "runtime"),
+        BTreeSet::from(["node18".to_owned(), "node22".to_owned()])
+    );
 }
