@@ -267,7 +267,7 @@ impl Transport for Script {
         self.log.lock().unwrap().push(record.clone());
         let (status, headers, body) = if record.path == "/oauth/token" {
             ok(
-                json!({ "access_token": format!("token-{before}"), "expires_in": 86_400, "scope": "read:everything" }),
+                json!({ "access_token": format!("token-{before}"), "expires_in": 86_400, "scope": "read:everything read:actions" }),
             )
         } else {
             (self.rule)(&record, before)?
