@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use tenantry_replication::catalog::Catalog;
+use tenantry_replication::catalog::{CATALOG, Catalog, Stream};
 use tenantry_replication::source::Access;
 use tenantry_replication::state::TableRecord;
 use tenantry_replication::sync::{Outcome, Report};
@@ -58,9 +58,12 @@ pub(crate) fn to_json(report: &Report) -> Value {
             "drifted": table.drifted,
             "quarantined": table.quarantined,
             "requests": table.requests,
+            "limited": table.limited,
+            "waited": rounded(table.waited),
             "seconds": rounded(table.seconds),
         })
     };
+    let (limited, waited) = delays(report);
     json!({
         "outcome": exit.word(),
         "exit_code": exit.code(),
@@ -74,10 +77,20 @@ pub(crate) fn to_json(report: &Report) -> Value {
             "drifted": total(report, |table| table.drifted),
             "quarantined": total(report, |table| table.quarantined),
             "requests": report.requests,
+            "limited": limited,
+            "waited": rounded(waited),
             "gaps": report.gaps,
             "seconds": rounded(report.seconds),
         },
     })
+}
+
+/// Requests that were refused for the rate limit, and seconds that requests waited: tables of one stream tell the same, which counts once.
+fn delays(report: &Report) -> (u64, f64) {
+    let of_stream =
+        |stream: &Stream| report.tables.iter().find(|table| stream.table(&table.table).is_some());
+    let told = CATALOG.streams.iter().filter_map(of_stream);
+    told.fold((0, 0.0), |(limited, waited), table| (limited + table.limited, waited + table.waited))
 }
 
 /// Seconds to the millisecond: more says nothing.
@@ -118,8 +131,12 @@ pub(crate) fn summary(report: &Report) -> String {
     let quarantined = total(report, |table| table.quarantined);
     let aside =
         if quarantined > 0 { format!(", {} quarantined", text::count(quarantined)) } else { String::new() };
+    let limited = match delays(report).0 {
+        0 => String::new(),
+        limited => format!(" ({} refused for the rate limit)", text::count(limited)),
+    };
     format!(
-        "run {}: {} inserted, {} updated, {} deleted, {} unchanged{aside} in {} and {}",
+        "run {}: {} inserted, {} updated, {} deleted, {} unchanged{aside} in {}{limited} and {}",
         report.run,
         text::counted(total(report, |table| table.inserted), "row"),
         text::count(total(report, |table| table.updated)),
@@ -251,6 +268,9 @@ mod tests {
             drifted: 0,
             quarantined: 0,
             requests: 12,
+            limited: 0,
+            waited: 0.0,
+            began: 0.0,
             seconds: 0.25,
         }
     }

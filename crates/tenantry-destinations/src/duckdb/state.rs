@@ -42,6 +42,16 @@ pub(super) fn exists(connection: &mut Connection, table: &str) -> Attempt<bool> 
     Ok(connection.numbers::<1>(&sql)? == [1])
 }
 
+/// Whether a state table has this column: a file that is only read may be older than it.
+pub(super) fn has_column(connection: &mut Connection, table: &str, column: &str) -> Attempt<bool> {
+    let sql = format!(
+        "SELECT count(*) FROM duckdb_columns() WHERE database_name = '{DATABASE}' AND schema_name = {} \
+         AND table_name = '{table}' AND column_name = '{column}'",
+        literal(connection.state_schema())
+    );
+    Ok(connection.numbers::<1>(&sql)? == [1])
+}
+
 /// Refuses a file that a newer version of this tool wrote.
 pub(super) fn check_layout(connection: &mut Connection) -> Attempt<()> {
     if !exists(connection, "meta")? {
@@ -189,6 +199,9 @@ pub(super) fn record(connection: &mut Connection, run: &RunRecord, fence: Option
     let count = |value: fn(&tenantry_replication::state::TableRecord) -> u64| -> ArrayRef {
         Arc::new(Int64Array::from_iter_values(run.tables.iter().map(|table| signed(value(table)))))
     };
+    let seconds = |value: fn(&tenantry_replication::state::TableRecord) -> f64| -> ArrayRef {
+        Arc::new(Float64Array::from_iter_values(run.tables.iter().map(value)))
+    };
     let tables = batch(vec![
         ("run", repeated(run.run, run.tables.len())),
         ("table", texts(run.tables.iter().map(|table| table.table.as_str()))),
@@ -203,8 +216,11 @@ pub(super) fn record(connection: &mut Connection, run: &RunRecord, fence: Option
         ("unchanged", count(|table| table.unchanged)),
         ("quarantined", count(|table| table.quarantined)),
         ("requests", count(|table| table.requests)),
-        ("seconds", Arc::new(Float64Array::from_iter_values(run.tables.iter().map(|table| table.seconds)))),
+        ("seconds", seconds(|table| table.seconds)),
         ("drifted", count(|table| table.drifted)),
+        ("limited", count(|table| table.limited)),
+        ("waited", seconds(|table| table.waited)),
+        ("began", seconds(|table| table.began)),
     ])?;
     let runs = batch(vec![
         ("run", repeated(run.run, 1)),

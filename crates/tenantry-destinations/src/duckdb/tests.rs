@@ -353,6 +353,9 @@ async fn a_file_from_before_drift_was_counted_is_widened() {
         drifted: 2,
         quarantined: 0,
         requests: 1,
+        limited: 4,
+        waited: 2.5,
+        began: 0.0,
         seconds: 0.5,
     };
     let (outcome, tables) = ("done".to_owned(), vec![table]);

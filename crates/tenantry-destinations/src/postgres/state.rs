@@ -235,8 +235,11 @@ pub(super) async fn record(connection: &Connection, run: &RunRecord) -> Attempt<
         count(|table| table.quarantined),
         count(|table| table.requests),
         count(|table| table.drifted),
+        count(|table| table.limited),
     ];
     let seconds: Vec<f64> = tables.iter().map(|table| table.seconds).collect();
+    let waited: Vec<f64> = tables.iter().map(|table| table.waited).collect();
+    let began: Vec<f64> = tables.iter().map(|table| table.began).collect();
     let mut values: Vec<(&(dyn ToSql + Sync), Type)> = vec![
         (&number, Type::INT8),
         (&names, Type::TEXT_ARRAY),
@@ -244,10 +247,10 @@ pub(super) async fn record(connection: &Connection, run: &RunRecord) -> Attempt<
         (&messages, Type::TEXT_ARRAY),
     ];
     values.extend(counts.iter().map(|count| (count as &(dyn ToSql + Sync), Type::INT8_ARRAY)));
-    values.push((&seconds, Type::FLOAT8_ARRAY));
+    values.extend([&seconds, &waited, &began].map(|times| (times as &(dyn ToSql + Sync), Type::FLOAT8_ARRAY)));
     let sql = format!(
-        "INSERT INTO {} (run, \"table\", outcome, message, inserted, updated, deleted, unchanged, quarantined, requests, drifted, seconds) \
-         SELECT $1, s.* FROM unnest($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) AS s",
+        "INSERT INTO {} (run, \"table\", outcome, message, inserted, updated, deleted, unchanged, quarantined, requests, drifted, limited, \
+         seconds, waited, began) SELECT $1, s.* FROM unnest($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) AS s",
         connection.state("run_table")
     );
     connection.change(&sql, &values).await?;

@@ -144,6 +144,27 @@ pub(crate) const STATE_TABLES: &[StateTable] = &[
                     "ログに記録がなく全件読み取りで訂正された行数",
                 ),
             ),
+            (
+                "limited",
+                Kind::Integer,
+                text(
+                    "Requests of the table's stream that the tenant refused for its rate limit (HTTP 429).",
+                    "レート制限で拒否されたストリームのリクエスト数 (HTTP 429)",
+                ),
+            ),
+            (
+                "waited",
+                Kind::Float,
+                text(
+                    "Seconds that requests of the table's stream waited for their turn or for another attempt, added up.",
+                    "ストリームのリクエストが送信または再試行を待った秒数の合計",
+                ),
+            ),
+            (
+                "began",
+                Kind::Float,
+                text("Seconds from the run's begin to that of the table's stream.", "実行開始からの秒数"),
+            ),
         ],
     },
     StateTable {

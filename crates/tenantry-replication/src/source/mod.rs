@@ -48,6 +48,18 @@ pub trait Source: Send + Sync {
 
     /// Requests sent since [`begin`](Self::begin), retries and polls included: the scarce thing.
     fn requests(&self) -> u64;
+
+    /// What held up the requests for this stream since [`begin`](Self::begin).
+    fn delays(&self, stream: &'static Stream) -> Delays;
+}
+
+/// What held up the requests for a stream.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Delays {
+    /// Requests that the tenant refused, since they were too many for its rate limit.
+    pub limited: u64,
+    /// How long requests waited for their turn or for another attempt, added up: those that wait side by side count each.
+    pub waited: Duration,
 }
 
 /// A read under way.

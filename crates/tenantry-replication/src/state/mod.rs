@@ -150,6 +150,12 @@ pub struct TableRecord {
     pub quarantined: u64,
     /// Requests sent for the table's stream (the same number for each table of a stream).
     pub requests: u64,
+    /// Requests of that stream that the tenant refused for its rate limit (HTTP 429).
+    pub limited: u64,
+    /// Seconds that requests of that stream waited for their turn or for another attempt, added up.
+    pub waited: f64,
+    /// Seconds from the begin of the run until that stream's turn came.
+    pub began: f64,
     /// Seconds from the first request to the publish.
     pub seconds: f64,
 }

@@ -126,6 +126,8 @@ struct Run {
     edges: Edges,
     catalog: &'static Catalog,
     number: u64,
+    /// When the run began, by the clock that only goes forward.
+    begun: Duration,
     /// When the run began: the sync time of every row it writes.
     started_at: Micros,
     /// The same by the tenant's clock: what was changed before is seen by this run.
@@ -170,6 +172,7 @@ async fn once(
         edges: edges.clone(),
         catalog,
         number: state.next_run(),
+        begun,
         started_at,
         tenant_time: started_at + ahead * MICROS_PER_SECOND,
         parents: Parents::of(&tasks),
@@ -276,6 +279,8 @@ impl Run {
         if !matches!(report.outcome, Outcome::Done | Outcome::Skipped | Outcome::Frozen) {
             self.unfinished.lock().unwrap_or_else(PoisonError::into_inner).insert(name);
         }
+        report.began = begun.saturating_sub(self.begun).as_secs_f64();
+        report.delays = self.edges.source.delays(task.stream);
         report.seconds = self.edges.clock.monotonic().saturating_sub(begun).as_secs_f64();
         self.edges.observer.event(&Event::Finished { stream: name, outcome: report.outcome });
         Ok(report)

@@ -16,7 +16,7 @@ use crate::error::{
 };
 use crate::json::JsonError;
 use crate::normalize::Normalizer;
-use crate::source::{Gap, Page, Pages, Read};
+use crate::source::{Delays, Gap, Page, Pages, Read};
 use crate::state::{Checkpoint, Quarantine};
 
 use super::collect::Collector;
@@ -462,7 +462,9 @@ impl<'a> Reading<'a> {
             counts: self.counts.clone(),
             quarantined: self.quarantined_by_table.clone(),
             requests: self.requests,
+            delays: Delays::default(),
             gaps: self.gaps.len() as u64,
+            began: 0.0,
             seconds: 0.0,
         }
     }

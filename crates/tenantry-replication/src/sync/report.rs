@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::catalog::Stream;
 use crate::destination::Counts;
+use crate::source::Delays;
 use crate::state::TableRecord;
 
 use super::plan::Task;
@@ -113,7 +114,9 @@ pub(super) struct StreamReport {
     pub(super) counts: BTreeMap<&'static str, Counts>,
     pub(super) quarantined: BTreeMap<&'static str, u64>,
     pub(super) requests: u64,
+    pub(super) delays: Delays,
     pub(super) gaps: u64,
+    pub(super) began: f64,
     pub(super) seconds: f64,
 }
 
@@ -128,7 +131,9 @@ impl StreamReport {
             counts: BTreeMap::new(),
             quarantined: BTreeMap::new(),
             requests: 0,
+            delays: Delays::default(),
             gaps: 0,
+            began: 0.0,
             seconds: 0.0,
         }
     }
@@ -147,6 +152,9 @@ impl StreamReport {
                 drifted: counts.drifted,
                 quarantined: self.quarantined.get(table).copied().unwrap_or_default(),
                 requests: self.requests,
+                limited: self.delays.limited,
+                waited: self.delays.waited.as_secs_f64(),
+                began: self.began,
                 seconds: self.seconds,
             }
         };

@@ -303,6 +303,9 @@ mod tests {
             drifted: 0,
             quarantined: 0,
             requests: 1,
+            limited: 0,
+            waited: 0.0,
+            began: 0.0,
             seconds: 1.0,
         };
         let tables = CATALOG.tables().map(|one| table(one.name)).collect();

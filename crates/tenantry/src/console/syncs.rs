@@ -204,7 +204,8 @@ async fn one(visit: &Visit, number: u64) -> Content {
         let what = words.say("There is no such run.", "この実行の記録はありません。").to_owned();
         return Err(Trouble { what, hint: None });
     };
-    let longest = run.tables.iter().map(|table| table.seconds).fold(0.001, f64::max);
+    // Runs that an older version recorded do not tell when a list began: they all begin at once.
+    let longest = run.tables.iter().map(|table| table.began + table.seconds).fold(0.001, f64::max);
     Ok(html! {
         p.lead {
             (cells::outcome(words, &run.outcome)) " "
@@ -223,7 +224,9 @@ async fn one(visit: &Visit, number: u64) -> Content {
                     th.number scope="col" { (words.say("Drifted", "差異")) }
                     th.number scope="col" { (words.say("Quarantined", "隔離")) }
                     th.number scope="col" { (words.say("Requests", "リクエスト")) }
-                    th scope="col" { (words.say("Time", "時間")) }
+                    th.number scope="col" title=(words.say("Requests that the tenant refused for its rate limit", "レート制限で拒否されたリクエスト")) { "429" }
+                    th.number scope="col" title=(words.say("How long the list's requests waited for their turn, added up", "一覧のリクエストが送信を待った時間の合計")) { (words.say("Waited", "待機")) }
+                    th scope="col" { (words.say("Timeline", "経過")) }
                 } }
                 tbody { @for table in &run.tables { (line(words, table, longest)) } }
             }
@@ -233,6 +236,7 @@ async fn one(visit: &Visit, number: u64) -> Content {
 
 fn line(words: Words, table: &TableRecord, longest: f64) -> Markup {
     let width = (table.seconds / longest * BAR).max(1.0);
+    let from = (table.began / longest * BAR).min(BAR - width);
     let numbers = [
         table.inserted,
         table.updated,
@@ -241,6 +245,7 @@ fn line(words: Words, table: &TableRecord, longest: f64) -> Markup {
         table.drifted,
         table.quarantined,
         table.requests,
+        table.limited,
     ];
     html! {
         tr {
@@ -250,8 +255,9 @@ fn line(words: Words, table: &TableRecord, longest: f64) -> Markup {
             }
             td { (cells::outcome(words, &table.outcome)) }
             @for number in numbers { td.number { (cells::count(number)) } }
+            td.number { @if table.waited < 0.05 { span.none { "0" } } @else { (text::seconds(table.waited)) } }
             td.bar {
-                svg viewBox="0 0 160 8" width="160" height="8" aria-hidden="true" { rect.bar-fill width=(format!("{width:.1}")) height="8" rx="2" {} }
+                svg viewBox="0 0 160 8" width="160" height="8" aria-hidden="true" { rect.bar-fill x=(format!("{from:.1}")) width=(format!("{width:.1}")) height="8" rx="2" {} }
                 " " (text::seconds(table.seconds))
             }
         }

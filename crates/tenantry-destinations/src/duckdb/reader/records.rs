@@ -7,7 +7,7 @@ use tenantry_replication::destination::{GapRecord, Losses, QuarantineRecord};
 use tenantry_replication::state::{RunRecord, TableRecord};
 
 use super::super::connection::{Attempt, Connection};
-use super::super::state::exists;
+use super::super::state::{exists, has_column};
 
 /// The last runs with their tables, newest first.
 pub(super) fn runs(connection: &mut Connection, most: usize) -> Attempt<Vec<RunRecord>> {
@@ -38,10 +38,16 @@ fn select(connection: &mut Connection, which: &str) -> Attempt<Vec<RunRecord>> {
         tables: Vec::new(),
     };
     let mut runs: Vec<RunRecord> = rows.iter().map(record).collect();
+    // A file that an older version wrote and this one only reads.
+    let tells_delays = has_column(connection, "run_table", "waited")?;
+    let (limited, waited, began) =
+        if tells_delays { ("limited", "waited", "began") } else { ("0", "0", "0") };
     let rows = connection.texts(&format!(
         "SELECT CAST(run AS VARCHAR), \"table\", outcome, message, CAST(inserted AS VARCHAR), CAST(updated AS VARCHAR), \
          CAST(deleted AS VARCHAR), CAST(unchanged AS VARCHAR), CAST(coalesce(drifted, 0) AS VARCHAR), \
-         CAST(quarantined AS VARCHAR), CAST(requests AS VARCHAR), CAST(seconds AS VARCHAR) FROM {} WHERE {which} ORDER BY rowid",
+         CAST(quarantined AS VARCHAR), CAST(requests AS VARCHAR), CAST(seconds AS VARCHAR), \
+         CAST(coalesce({limited}, 0) AS VARCHAR), CAST(coalesce({waited}, 0) AS VARCHAR), \
+         CAST(coalesce({began}, 0) AS VARCHAR) FROM {} WHERE {which} ORDER BY rowid",
         connection.state("run_table")
     ))?;
     for row in &rows {
@@ -66,6 +72,9 @@ fn table(row: &[Option<String>]) -> TableRecord {
         quarantined: number(row, 9),
         requests: number(row, 10),
         seconds: number(row, 11),
+        limited: number(row, 12),
+        waited: number(row, 13),
+        began: number(row, 14),
     }
 }
 

@@ -58,6 +58,9 @@ fn run(number: u64, outcome: &str, message: Option<&str>) -> RunRecord {
         drifted: 1,
         quarantined: 5,
         requests: 6,
+        limited: 2,
+        waited: 1.5,
+        began: 0.25,
         seconds: 0.5,
     };
     RunRecord {

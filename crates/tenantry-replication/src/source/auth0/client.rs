@@ -2,6 +2,7 @@
 //!
 //! The bearer token goes to the tenant's own host and nowhere else. Decides on no retry itself: [`crate::error::retry`] does.
 
+mod delays;
 mod tenant_clock;
 
 use std::pin::pin;
@@ -12,6 +13,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::future::{Either, select};
 
+use self::delays::{Delayed, OfStreams};
 use super::allowance::Allowance;
 use super::budget::{Budget, Group, Permit, Standing};
 use super::failure::{self, Absent};
@@ -21,9 +23,11 @@ use super::transport::{
     Body, CollectError, Collected, Headers, HttpRequest, Method, Patience, Transport, TransportError,
 };
 use super::url::{self, Url};
+use crate::catalog::Stream;
 use crate::clock::{Clock, MICROS_PER_SECOND, Micros};
 use crate::defects::{Defect, planted};
 use crate::error::{Retry, SourceError, SourceErrorKind, SourceResult, retry};
+use crate::source::Delays;
 
 /// Times that a request is sent while the server or the network fails. Waits add up to a minute or two.
 pub(super) const ATTEMPTS: u32 = 8;
@@ -61,6 +65,7 @@ pub(super) struct Client {
     budget: Budget,
     allowance: Allowance,
     sent: AtomicU64,
+    delays: OfStreams,
     /// What the tenant's clock showed when our monotonic one began to count, in microseconds; `i64::MIN` while unknown. Not how far it is
     /// ahead of our time of day, which may be set at any moment.
     epoch: AtomicI64,
@@ -124,16 +129,18 @@ impl Call {
     }
 }
 
-/// A read's handle on the client: counts what the read sends.
+/// A read's handle on the client: counts what the read sends, and what its stream's requests wait for.
 #[derive(Clone)]
 pub(super) struct Reader {
     pub(super) client: Arc<Client>,
     sent: Arc<AtomicU64>,
+    delayed: Arc<Delayed>,
 }
 
 impl Reader {
-    pub(super) fn new(client: Arc<Client>) -> Self {
-        Self { client, sent: Arc::default() }
+    pub(super) fn new(client: Arc<Client>, stream: &'static Stream) -> Self {
+        let delayed = client.delays.of(stream);
+        Self { client, sent: Arc::default(), delayed }
     }
 
     /// Requests sent through this handle and its clones.
@@ -161,14 +168,20 @@ impl Reader {
                 },
                 Err(error) => error,
             };
-            self.client.before_retry(error, &mut tries).await?;
+            let begun = self.client.clock.monotonic();
+            let waited = self.client.before_retry(error, &mut tries).await;
+            self.delayed.waited(self.client.clock.monotonic().saturating_sub(begun));
+            waited?;
         }
     }
 
     async fn once(&self, call: &Call, tries: &mut Tries) -> SourceResult<Collected> {
         let client = &self.client;
         let group = Group::of(&call.path);
-        let permit = client.admit(call, group).await?;
+        let begun = client.clock.monotonic();
+        let permit = client.admit(call, group).await;
+        self.delayed.waited(client.clock.monotonic().saturating_sub(begun));
+        let permit = permit?;
         // Not before: a token may end while a request waits for its turn.
         let token = client.token().await?;
         tries.generation = token.generation;
@@ -179,7 +192,11 @@ impl Reader {
         if (200..300).contains(&answer.status) {
             Ok(answer)
         } else {
-            Err(client.refusal(call, group, &answer))
+            let error = client.refusal(call, group, &answer);
+            if error.kind == SourceErrorKind::RateLimited {
+                self.delayed.limited();
+            }
+            Err(error)
         }
     }
 }
@@ -200,7 +217,8 @@ impl Client {
         let budget = Budget::new(&settings, Arc::clone(&clock));
         let allowance = Allowance::new(&settings, clock.monotonic());
         let epoch = AtomicI64::new(i64::MIN);
-        Self { settings, transport, clock, tokens, budget, allowance, sent: AtomicU64::new(0), epoch }
+        let (sent, delays) = (AtomicU64::new(0), OfStreams::default());
+        Self { settings, transport, clock, tokens, budget, allowance, sent, delays, epoch }
     }
 
     /// Waits until a request may be sent, by what the tenant's limits leave us and by what the operator allows.
@@ -297,12 +315,18 @@ impl Client {
     /// Counts requests and allowance from now on.
     pub(super) fn begin(&self) {
         self.sent.store(0, Ordering::Relaxed);
+        self.delays.forget();
         self.allowance.renew(self.clock.monotonic());
     }
 
     /// Requests sent to the Management API in this run. Tokens and files are not among them: no limit of the API counts them.
     pub(super) fn requests(&self) -> u64 {
         self.sent.load(Ordering::Relaxed)
+    }
+
+    /// What held up the requests for a stream in this run.
+    pub(super) fn delays(&self, stream: &'static Stream) -> Delays {
+        self.delays.of(stream).told()
     }
 
     /// Waits as the kind of error asks, or gives the error back when it is no use to go on.

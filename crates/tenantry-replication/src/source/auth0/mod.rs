@@ -52,7 +52,7 @@ use self::events::Events;
 use self::export::Export;
 use self::list::{FanOut, List, Walker};
 use self::logs::Logs;
-use super::{Access, Estimate, Feed, Known, Page, Pages, Read, Records, Source};
+use super::{Access, Delays, Estimate, Feed, Known, Page, Pages, Read, Records, Source};
 use crate::catalog::{Replication, Stream};
 use crate::clock::{Clock, MICROS_PER_SECOND, Micros};
 use crate::defects::{Defect, planted};
@@ -106,7 +106,7 @@ impl Source for Auth0 {
     }
 
     fn open(&self, read: Read) -> Box<dyn Pages> {
-        let reader = Reader::new(Arc::clone(&self.client));
+        let reader = Reader::new(Arc::clone(&self.client), read.stream);
         let Some(endpoint) = &read.stream.endpoint else { return Box::new(Nothing) };
         match read.stream.replication {
             Replication::Frozen => Box::new(Nothing),
@@ -122,7 +122,7 @@ impl Source for Auth0 {
     }
 
     fn resume(&self, read: Read, position: &str) -> Option<Box<dyn Pages>> {
-        let reader = Reader::new(Arc::clone(&self.client));
+        let reader = Reader::new(Arc::clone(&self.client), read.stream);
         let endpoint = read.stream.endpoint.as_ref()?;
         match read.stream.replication {
             Replication::Export => Some(Box::new(Export::resumed(reader, read.stream, position)?)),
@@ -149,7 +149,7 @@ impl Source for Auth0 {
         let query = endpoint.record_query.iter().map(|(name, value)| (*name, (*value).to_owned()));
         let of = if planted(Defect::KeyInMessage) { key } else { endpoint.path };
         let call = Call::get(format!("read one record of {of}"), path).with(query).of_record();
-        let reader = Reader::new(Arc::clone(&self.client));
+        let reader = Reader::new(Arc::clone(&self.client), stream);
         let record = reader.call(&call, |answer| {
             let record = Json::document(&answer.body).map_err(|error| error.to_string())?;
             if record.kind() == Kind::Object {
@@ -170,7 +170,7 @@ impl Source for Auth0 {
     }
 
     async fn estimate(&self, read: Read, known: Known) -> SourceResult<Estimate> {
-        estimate::estimate(&Reader::new(Arc::clone(&self.client)), &read, known).await
+        estimate::estimate(&Reader::new(Arc::clone(&self.client), read.stream), &read, known).await
     }
 
     fn pace(&self, requests: &[(&'static Stream, u64)]) -> Option<Duration> {
@@ -180,6 +180,10 @@ impl Source for Auth0 {
 
     fn requests(&self) -> u64 {
         self.client.requests()
+    }
+
+    fn delays(&self, stream: &'static Stream) -> Delays {
+        self.client.delays(stream)
     }
 }
 
