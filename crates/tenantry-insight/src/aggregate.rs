@@ -40,7 +40,8 @@ impl Aggregate {
 }
 
 /// All of them.
-pub const AGGREGATES: &[&Aggregate] = &[&ACTIVITY, &REACH, &REFUSALS, &SURFACE, &FACTORS];
+pub const AGGREGATES: &[&Aggregate] =
+    &[&ACTIVITY, &REACH, &REFUSALS, &SURFACE, &FACTORS, &BREAKTHROUGHS, &RENEWALS];
 
 /// Events by hour, type, application and connection.
 pub(crate) const ACTIVITY: Aggregate = Aggregate {
@@ -61,7 +62,8 @@ group by 1, 2, 3, 4"#,
 /// Whether an application or a connection is filtered changes who is distinct, so each combination has rows of its own; NULL is "all".
 /// Each day on which a user logged in covers the days from it on until the user's next login day or the end of the window,
 /// whichever comes first. The stretches of one user do not overlap, so on any day the sum of those that have begun less those that have
-/// ended is the number of users.
+/// ended is the number of users. Users, and applications with connections, are numbered first: what is sorted for each of them is small then.
+/// Stretches that begin and end alike are counted before they are laid end to end.
 pub(crate) const REACH: Aggregate = Aggregate {
     name: "insight_reach",
     about: text(
@@ -69,42 +71,59 @@ pub(crate) const REACH: Aggregate = Aggregate {
         "ある日と、その日までの7日間・30日間にログインしたユーザー数。全体、およびアプリケーション・接続ごと。",
     ),
     grain: Grain::Day,
-    text: r#"with person_days as (
-  select distinct date_trunc('day', "date") as "day", user_id, coalesce(client_id, '') as client_id,
-         coalesce(connection_id, '') as connection_id
+    text: r#"with logins as (
+  select cast("date" as date) as "day", user_id, coalesce(client_id, '') as client_id, coalesce(connection_id, '') as connection_id
   from auth0.logs
   where type in ({codes:login}) and user_id <> ''
+), people as (
+  select user_id, row_number() over () as person from (select distinct user_id from logins) as known
+), places as (
+  select client_id, connection_id, row_number() over () as place
+  from (select distinct client_id, connection_id from logins) as known
+), person_days as (
+  select distinct l."day", p.person, s.place
+  from logins as l
+  join people as p on p.user_id = l.user_id
+  join places as s on s.client_id = l.client_id and s.connection_id = l.connection_id
+), scopes as (
+  select place, client_id, connection_id, dense_rank() over (order by client_id, connection_id) as scope
+  from (
+    select place, client_id, connection_id from places
+    union all
+    select place, null, connection_id from places
+    union all
+    select place, client_id, null from places
+    union all
+    select place, null, null from places
+  ) as known
 ), seen as (
-  select "day", user_id, client_id, connection_id from person_days
-  union
-  select "day", user_id, null, connection_id from person_days
-  union
-  select "day", user_id, client_id, null from person_days
-  union
-  select "day", user_id, null, null from person_days
-), stretches as (
-  select "day", client_id, connection_id,
-         lead("day") over (partition by user_id, client_id, connection_id order by "day") as following
+  select distinct d."day", d.person, s.scope
+  from person_days as d
+  join scopes as s on s.place = d.place
+), gaps as (
+  select "day", scope, least(coalesce(lead("day") over (partition by person, scope order by "day") - "day", 30), 30) as gap
   from seen
+), stretches as (
+  select cast(g."day" as timestamp) as "day", g.gap, s.client_id, s.connection_id, g.users
+  from (select "day", gap, scope, count(*) as users from gaps group by 1, 2, 3) as g
+  join (select distinct scope, client_id, connection_id from scopes) as s on s.scope = g.scope
 ), digits as (
   select n from (values (0), (1), (2), (3), (4), (5), (6), (7), (8), (9)) as d(n)
 ), span as (
   select min("day") as first_day,
          (select date_trunc('day', max("date")) from auth0.logs) as last_day
-  from person_days
+  from stretches
 ), calendar as (
   select first_day + (a.n + 10 * b.n + 100 * c.n + 1000 * d.n) * interval '1 day' as "day"
   from span, digits as a, digits as b, digits as c, digits as d
 ), turns as (
-  select "day", client_id, connection_id, 1 as daily, 1 as weekly, 1 as monthly from stretches
+  select "day", client_id, connection_id, users as daily, users as weekly, users as monthly from stretches
   union all
-  select "day" + interval '1 day', client_id, connection_id, -1, 0, 0 from stretches
+  select "day" + interval '1 day', client_id, connection_id, -users, 0, 0 from stretches
   union all
-  select least(coalesce(following, "day" + interval '7 days'), "day" + interval '7 days'), client_id, connection_id, 0, -1, 0
-  from stretches
+  select "day" + least(gap, 7) * interval '1 day', client_id, connection_id, 0, -users, 0 from stretches
   union all
-  select least(coalesce(following, "day" + interval '30 days'), "day" + interval '30 days'), client_id, connection_id, 0, 0, -1
-  from stretches
+  select "day" + gap * interval '1 day', client_id, connection_id, 0, 0, -users from stretches
   union all
   select c."day", k.client_id, k.connection_id, 0, 0, 0
   from calendar as c, span, (select distinct client_id, connection_id from stretches) as k
@@ -168,4 +187,77 @@ pub(crate) const FACTORS: Aggregate = Aggregate {
 from auth0.logs
 where type in ({codes:mfa})
 group by 1, 2, 3"#,
+};
+
+/// Logins from addresses that had just failed for many users.
+///
+/// An address and hour that with the hour before has no five failures has no such login: only what is left is looked at event by event.
+pub(crate) const BREAKTHROUGHS: Aggregate = Aggregate {
+    name: "insight_breakthroughs",
+    about: text(
+        "Logins from an address that in the hour before failed for five or more users, with those failures.",
+        "直前の1時間に5人以上のユーザーで失敗したIPアドレスからのログインと、その失敗数。",
+    ),
+    grain: Grain::Instant,
+    text: r#"with tries as (
+  select ip, date_trunc('hour', "date") as "hour", count(*) as tries
+  from auth0.logs
+  where type in ({codes:wrong_credentials}) and ip <> ''
+  group by 1, 2
+), suspects as (
+  select ip, "hour" from (
+    select ip, "hour", tries from tries
+    union all
+    select ip, "hour" + interval '1 hour', tries from tries
+  ) as both_hours
+  group by 1, 2
+  having sum(tries) >= 5
+), failures as (
+  select ip, "date", case when user_id <> '' then user_id else log_id end as tried
+  from auth0.logs
+  where type in ({codes:wrong_credentials}) and ip in (select ip from suspects)
+), logins as (
+  select s.log_id, s."date", s.user_id, s.ip, s.client_id, s.connection_id
+  from auth0.logs as s
+  join suspects as p on p.ip = s.ip and p."hour" = date_trunc('hour', s."date")
+  where s.type in ({codes:login})
+)
+select s."date", s.user_id, s.ip, count(*) as failures, count(distinct f.tried) as users, s.client_id, s.connection_id
+from logins as s
+join failures as f on f.ip = s.ip and f."date" < s."date" and f."date" >= s."date" - interval '1 hour'
+group by s.log_id, s."date", s.user_id, s.ip, s.client_id, s.connection_id
+having count(distinct f.tried) >= 5"#,
+};
+
+/// Uses of refresh tokens where they came from many places, or a used one came again.
+///
+/// Holds a user, application and day only where all connections together stand out: of one connection no more can stand out.
+pub(crate) const RENEWALS: Aggregate = Aggregate {
+    name: "insight_renewals",
+    about: text(
+        "Uses of refresh tokens of one day, user, application, connection, address, user agent and type, where that day stands out.",
+        "目立つ日のリフレッシュトークン使用数（1日・ユーザー・アプリケーション・接続・IPアドレス・ユーザーエージェント・種類ごと）。",
+    ),
+    grain: Grain::Day,
+    text: r#"with busy as (
+  select date_trunc('day', "date") as "day", coalesce(user_id, '') as user_id, coalesce(client_id, '') as client_id
+  from auth0.logs
+  where type in ({codes:refresh})
+  group by 1, 2, 3
+  having count(*) >= 3 or max(case when type = 'ferrt' then 1 else 0 end) = 1
+), renewals as (
+  select b."day", b.user_id, b.client_id, coalesce(l.connection_id, '') as connection_id, l.ip, l.user_agent, l.type, count(*) as events
+  from auth0.logs as l
+  join busy as b on b."day" = date_trunc('day', l."date") and b.user_id = coalesce(l.user_id, '') and b.client_id = coalesce(l.client_id, '')
+  where l.type in ({codes:refresh})
+  group by 1, 2, 3, 4, 5, 6, 7
+), striking as (
+  select "day", user_id, client_id
+  from renewals
+  group by 1, 2, 3
+  having count(distinct ip) >= 3 or count(distinct user_agent) >= 3 or max(case when type = 'ferrt' then 1 else 0 end) = 1
+)
+select r."day", r.user_id, r.client_id, r.connection_id, r.ip, r.user_agent, r.type, r.events
+from renewals as r
+join striking as s on s."day" = r."day" and s.user_id = r.user_id and s.client_id = r.client_id"#,
 };

@@ -87,8 +87,7 @@ pub(crate) fn to_json(report: &Report) -> Value {
 
 /// Requests that were refused for the rate limit, and seconds that requests waited: tables of one stream tell the same, which counts once.
 fn delays(report: &Report) -> (u64, f64) {
-    let of_stream =
-        |stream: &Stream| report.tables.iter().find(|table| stream.table(&table.table).is_some());
+    let of_stream = |stream: &Stream| report.tables.iter().find(|table| stream.table(&table.table).is_some());
     let told = CATALOG.streams.iter().filter_map(of_stream);
     told.fold((0, 0.0), |(limited, waited), table| (limited + table.limited, waited + table.waited))
 }

@@ -333,14 +333,23 @@ async fn duckdb_gets_whole_vectors_of_what_is_staged() {
 }
 
 #[tokio::test]
-async fn a_file_from_before_drift_was_counted_is_widened() {
+async fn a_file_from_before_drift_and_delays_were_counted_is_read_as_it_is_and_widened() {
     let fixture = Fixture::new();
     let destination = fixture.prepared().await;
-    run(&destination, "ALTER TABLE tenantry._tenantry.run_table DROP COLUMN drifted");
+    for column in ["drifted", "limited", "waited", "began"] {
+        run(&destination, &format!("ALTER TABLE tenantry._tenantry.run_table DROP COLUMN {column}"));
+    }
+    run(&destination, "INSERT INTO tenantry._tenantry.run (run, outcome) VALUES (1, 'done')");
     run(
         &destination,
         "INSERT INTO tenantry._tenantry.run_table (run, \"table\", outcome) VALUES (1, 'thing', 'done')",
     );
+    // Whoever only reads has no drift to tell of either: that column came first.
+    run(&destination, "ALTER TABLE tenantry._tenantry.run_table ADD COLUMN drifted BIGINT");
+    let reader = destination.reader().unwrap();
+    let old = reader.run(1).await.unwrap().unwrap().tables.remove(0);
+    assert_eq!((old.limited, old.waited, old.began), (0, 0.0, 0.0));
+    run(&destination, "ALTER TABLE tenantry._tenantry.run_table DROP COLUMN drifted");
     destination.prepare(&tables::CATALOG).await.unwrap();
     let table = TableRecord {
         table: "thing".to_owned(),
@@ -355,7 +364,7 @@ async fn a_file_from_before_drift_was_counted_is_widened() {
         requests: 1,
         limited: 4,
         waited: 2.5,
-        began: 0.0,
+        began: 0.25,
         seconds: 0.5,
     };
     let (outcome, tables) = ("done".to_owned(), vec![table]);
@@ -366,5 +375,9 @@ async fn a_file_from_before_drift_was_counted_is_widened() {
     assert_eq!(
         texts(&destination, sql),
         [row([Some("1"), None, None]), row([Some("2"), Some("2"), Some("0.5")])]
+    );
+    assert_eq!(
+        destination.reader().unwrap().runs(9).await.unwrap(),
+        [record, reader.run(1).await.unwrap().unwrap()]
     );
 }

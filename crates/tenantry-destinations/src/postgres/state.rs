@@ -247,7 +247,8 @@ pub(super) async fn record(connection: &Connection, run: &RunRecord) -> Attempt<
         (&messages, Type::TEXT_ARRAY),
     ];
     values.extend(counts.iter().map(|count| (count as &(dyn ToSql + Sync), Type::INT8_ARRAY)));
-    values.extend([&seconds, &waited, &began].map(|times| (times as &(dyn ToSql + Sync), Type::FLOAT8_ARRAY)));
+    values
+        .extend([&seconds, &waited, &began].map(|times| (times as &(dyn ToSql + Sync), Type::FLOAT8_ARRAY)));
     let sql = format!(
         "INSERT INTO {} (run, \"table\", outcome, message, inserted, updated, deleted, unchanged, quarantined, requests, drifted, limited, \
          seconds, waited, began) SELECT $1, s.* FROM unnest($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) AS s",

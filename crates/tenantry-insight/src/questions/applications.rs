@@ -1,7 +1,7 @@
 //! Applications, connections, grants and tokens: what is allowed, and what of it is used.
 
 use super::BASE;
-use crate::aggregate::{ACTIVITY, SURFACE};
+use crate::aggregate::{ACTIVITY, RENEWALS, SURFACE};
 use crate::column::{api, at, client, connection, day, grant, label, note, user, value};
 use crate::question::{Chart, Group, Question, Rows, Takes};
 use crate::text;
@@ -261,6 +261,7 @@ order by 1"#,
             "ユーザーとアプリケーションごとに、1日にリフレッシュトークンが使われたIPアドレス数とユーザーエージェント数（いずれか3つ以上）、および再利用の検出（ferrt）回数。トークンファミリーはコア列にないため、同じユーザーの複数端末も合算される。",
         ),
         takes: Takes::ALL,
+        reads: &[&RENEWALS],
         columns: &[
             user(),
             client(),
@@ -273,13 +274,12 @@ order by 1"#,
         rows: Rows::Events(
             "type in ({codes:refresh}){label: and coalesce(user_id, '') = ?}{also: and coalesce(client_id, '') = ?}",
         ),
-        text: r#"select coalesce(user_id, '') as user_id, coalesce(client_id, '') as client_id, date_trunc('day', "date") as "day",
-       count(distinct ip) as addresses, count(distinct user_agent) as agents,
-       count(*) as uses, count(*) filter (where type = 'ferrt') as reuses
-from auth0.logs
-where "date" >= {since} and "date" < {until} and type in ({codes:refresh}){client: and client_id = ?}{connection: and connection_id = ?}
+        text: r#"select user_id, client_id, "day", count(distinct ip) as addresses, count(distinct user_agent) as agents,
+       cast(sum(events) as bigint) as uses, cast(sum(case when type = 'ferrt' then events else 0 end) as bigint) as reuses
+from {insight_renewals} as r
+where "day" >= {since} and "day" < {until}{client: and client_id = ?}{connection: and connection_id = ?}
 group by 1, 2, 3
-having count(distinct ip) >= 3 or count(distinct user_agent) >= 3 or count(*) filter (where type = 'ferrt') > 0
+having count(distinct ip) >= 3 or count(distinct user_agent) >= 3 or sum(case when type = 'ferrt' then events else 0 end) > 0
 order by reuses desc, addresses desc, agents desc, 1, 2, 3
 limit {limit}"#,
         ..APPLICATIONS

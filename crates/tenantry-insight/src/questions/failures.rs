@@ -1,7 +1,7 @@
 //! Why logins fail, from where, and what looks like an attack.
 
 use super::BASE;
-use crate::aggregate::{ACTIVITY, REFUSALS};
+use crate::aggregate::{ACTIVITY, BREAKTHROUGHS, REFUSALS};
 use crate::column::{at, client, connection, event, hour, label, note, percent, user, value};
 use crate::question::{Chart, Group, Question, Rows, Takes};
 use crate::text;
@@ -171,6 +171,7 @@ order by 1"#,
             "Logins from an address that in the hour before failed for at least five users: the attempt may have found a password.",
             "直前の1時間に5人以上のユーザーで失敗したIPアドレスからのログイン成功。パスワードを突き止められた可能性がある。",
         ),
+        reads: &[&BREAKTHROUGHS],
         columns: &[
             at("date", "time (UTC)", "日時（UTC）"),
             user(),
@@ -181,19 +182,10 @@ order by 1"#,
             connection(),
         ],
         rows: Rows::Itself,
-        text: r#"with failures as (
-  select ip, "date", case when user_id <> '' then user_id else log_id end as tried
-  from auth0.logs
-  where type in ({codes:wrong_credentials}) and ip <> ''
-    and "date" >= {since} - interval '1 hour' and "date" < {until}
-)
-select s."date", s.user_id, s.ip, count(*) as failures, count(distinct f.tried) as users, s.client_id, s.connection_id
-from auth0.logs as s
-join failures as f on f.ip = s.ip and f."date" < s."date" and f."date" >= s."date" - interval '1 hour'
-where s.type in ({codes:login}) and s."date" >= {since} and s."date" < {until}{client: and s.client_id = ?}{connection: and s.connection_id = ?}
-group by s.log_id, s."date", s.user_id, s.ip, s.client_id, s.connection_id
-having count(distinct f.tried) >= 5
-order by s."date" desc
+        text: r#"select "date", user_id, ip, failures, users, client_id, connection_id
+from {insight_breakthroughs} as b
+where "date" >= {since} and "date" < {until}{client: and client_id = ?}{connection: and connection_id = ?}
+order by "date" desc, user_id, ip
 limit {limit}"#,
         ..FAILURES
     },

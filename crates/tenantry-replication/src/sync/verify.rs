@@ -103,6 +103,7 @@ pub async fn verify(
         edges: edges.clone(),
         catalog,
         number: state.last_run,
+        begun: edges.clock.monotonic(),
         started_at,
         tenant_time: started_at + access.clock_ahead_seconds.unwrap_or(0) * MICROS_PER_SECOND,
         parents: Parents::of(&reads),

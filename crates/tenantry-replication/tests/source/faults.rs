@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tenantry_replication::error::{SourceError, SourceErrorKind};
-use tenantry_replication::source::{Read, Source};
+use tenantry_replication::source::{Delays, Read, Source};
 use tenantry_simulator::{Config, Plan};
 
 use super::network::{Script, Tenant, ok, refusal, stream};
@@ -131,6 +131,24 @@ fn a_429_is_waited_for_as_its_headers_say() {
         Some(Duration::from_hours(24)),
         "too long to wait: told, so that a later run can go on"
     );
+}
+
+#[test]
+fn what_held_up_a_stream_is_counted_for_it_alone_and_from_the_runs_begin() {
+    let tenant = tenant();
+    tenant.fault(json!({ "path": "/api/v2/organizations", "skip": 1, "status": 429, "times": 2, "headers": { "retry-after": "9" }, "body": {} }));
+    let source = tenant.source();
+    source.begin();
+    for name in ["organizations", "roles"] {
+        let read = Read { stream: stream(name), parents: Vec::new(), from: None, since: None };
+        tenant.clock.run(read_all(source.open(read))).unwrap();
+    }
+    let delays = source.delays(stream("organizations"));
+    assert_eq!(delays.limited, 2);
+    assert!((18..26).contains(&delays.waited.as_secs()), "{delays:?}");
+    assert_eq!(source.delays(stream("roles")), Delays::default());
+    source.begin();
+    assert_eq!(source.delays(stream("organizations")), Delays::default());
 }
 
 #[test]

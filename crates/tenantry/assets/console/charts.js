@@ -59,6 +59,7 @@
     plots = [...document.querySelectorAll("[data-chart]")].map((figure) => { figure.replaceChildren(); return draw(figure); });
   };
   drawAll();
+  addEventListener("replaced", drawAll);
   let later = 0;
   addEventListener("resize", () => { clearTimeout(later); later = setTimeout(drawAll, 150); });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);

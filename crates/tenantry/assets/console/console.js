@@ -28,6 +28,7 @@
     if (!answer.ok) return;
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").querySelectorAll("[data-live='reload']");
     parts.forEach((part, at) => { if (fresh[at]) part.replaceWith(document.importNode(fresh[at], true)); });
+    dispatchEvent(new Event("replaced"));
   };
 
   const live = document.getElementById("live");

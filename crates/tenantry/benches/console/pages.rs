@@ -27,7 +27,10 @@ pub(crate) fn all(users: u64, logs: u64) -> Vec<Page> {
         page("SQL: the form", "/sql"),
         page("SQL: names to complete", "/sql/names"),
         page("SQL: events by type", "/sql?q=select+type%2Ccount%28%2A%29+from+auth0.logs+group+by+1"),
-        page("SQL: events by type as CSV", "/sql/export?as=csv&q=select+type%2Ccount%28%2A%29+from+auth0.logs+group+by+1"),
+        page(
+            "SQL: events by type as CSV",
+            "/sql/export?as=csv&q=select+type%2Ccount%28%2A%29+from+auth0.logs+group+by+1",
+        ),
     ]);
     pages.push(page("insight", "/insight"));
     pages.push(page("insight, 7 days", "/insight?days=7"));
@@ -39,7 +42,10 @@ pub(crate) fn all(users: u64, logs: u64) -> Vec<Page> {
         }
         if question.takes.client {
             // Nobody has asked for this one before, and nothing of it was prepared.
-            pages.push(page(&format!("insight/{id}, one client"), &format!("/insight/{id}?client=nobody-{id}")));
+            pages.push(page(
+                &format!("insight/{id}, one client"),
+                &format!("/insight/{id}?client=nobody-{id}"),
+            ));
         }
     }
     pages.push(page("detections", "/detections"));
@@ -57,9 +63,8 @@ fn rows(users: u64, logs: u64) -> Vec<Page> {
     let half_way = jiff::Timestamp::from_second(jiff::Timestamp::now().as_second() - 45 * 86_400).unwrap();
     let at = |text: String| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
     let by_key = at(format!(r#"{{"by":null,"key":["auth0|{middle:07}"],"before":false}}"#));
-    let by_email = at(format!(
-        r#"{{"by":"user{middle}@example.com","key":["auth0|{middle:07}"],"before":false}}"#
-    ));
+    let by_email =
+        at(format!(r#"{{"by":"user{middle}@example.com","key":["auth0|{middle:07}"],"before":false}}"#));
     let by_date = at(format!(r#"{{"by":"{half_way}","key":["900{:021}"],"before":false}}"#, logs / 2));
     let user = at(format!(r#"["auth0|{middle:07}"]"#));
     let event = at(format!(r#"["900{:021}"]"#, 77_777));
@@ -83,7 +88,10 @@ fn rows(users: u64, logs: u64) -> Vec<Page> {
     ];
     for table in ["client", "organization", "action"] {
         pages.push(page(&format!("{table}s"), &format!("/explore/{table}")));
-        pages.push(page(&format!("one {table} with all that belongs to it"), &format!("first of /explore/{table}")));
+        pages.push(page(
+            &format!("one {table} with all that belongs to it"),
+            &format!("first of /explore/{table}"),
+        ));
     }
     pages
 }

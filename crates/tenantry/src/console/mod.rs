@@ -33,7 +33,7 @@ use std::time::Duration;
 use tenantry_replication::clock::Clock;
 use tenantry_replication::destination::Reader;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use self::access::Access;
 use self::demo::Stage;
@@ -84,6 +84,8 @@ pub(crate) struct Console {
     access: Access,
     address: SocketAddr,
     stage: Option<Stage>,
+    /// Turns for what pages of many answers ask for: one at a time, since each takes all processors.
+    turns: Semaphore,
 }
 
 /// A console that waits to be served: its address is taken.
@@ -102,7 +104,8 @@ impl Ready {
         let address = listener.local_addr()?;
         let access = Access::new(address, &place.names, place.password)?;
         let Opened { reader, clock, live, facts, stage } = opened;
-        let console = Console { reader, clock, live, facts, kept: Kept::default(), access, address, stage };
+        let (kept, turns) = (Kept::default(), Semaphore::new(1));
+        let console = Console { reader, clock, live, facts, kept, access, address, stage, turns };
         Ok(Self { console: Arc::new(console), listener })
     }
 

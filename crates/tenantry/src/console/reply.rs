@@ -20,6 +20,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
                       base-uri 'none'; frame-ancestors 'none'";
 
 /// What kept a page from being made.
+#[derive(Debug, Clone)]
 pub(super) struct Trouble {
     /// What failed.
     pub(super) what: String,

@@ -67,17 +67,56 @@ fn the_console_is_usable_in_a_browser_and_lets_nothing_of_the_tenant_run() {
 
     let place = Place::of(&tenant);
     let served = Served::start(&place, &[]);
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/console/browser/look.mjs");
+    let said = watched(
+        &browser,
+        "look.mjs",
+        &[("CONSOLE_LINK", &served.link), ("CONSOLE_HOSTILE_USER", &user)],
+    );
+    assert!(said.lines().any(|line| line.starts_with("looked at ")), "{said}");
+}
+
+/// Runs a script of the browser to its good end, and gives what it said.
+#[track_caller]
+fn watched(browser: &Path, script: &str, variables: &[(&str, &str)]) -> String {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/console/browser").join(script);
     let output = Command::new("node")
         .arg(script)
-        .env("CONSOLE_LINK", &served.link)
-        .env("CONSOLE_HOSTILE_USER", &user)
-        .env("BROWSER_HOME", &browser)
+        .env("BROWSER_HOME", browser)
+        .envs(variables.iter().copied())
         .stdin(Stdio::null())
         .output()
         .unwrap();
-    let said = String::from_utf8_lossy(&output.stdout);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
     let complained = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}\n{complained}");
-    assert!(said.lines().any(|line| line.starts_with("looked at ")), "{said}");
+    said
+}
+
+#[test]
+fn a_password_lets_a_browser_of_the_network_in_and_a_wrong_one_does_not() {
+    let Some(browser) = installed() else { return };
+    let place = Place::new();
+    place.run(&["demo", "--users", "40", "--logs", "200", "--no-console"]).exits(0);
+    let file = place.write("password", "correct horse\n");
+    let name = "console.example.com";
+    let served = Served::start(
+        &place,
+        &["--no-sync", "--listen", "0.0.0.0", "--host", name, "--password-file", file.to_str().unwrap()],
+    );
+    let port = served.host.rsplit(':').next().unwrap();
+    let base = format!("http://{name}:{port}");
+    let said =
+        watched(&browser, "login.mjs", &[("CONSOLE_BASE", &base), ("CONSOLE_PASSWORD", "correct horse")]);
+    assert_eq!(said.trim(), "signed in");
+    assert!(place.read("messages").contains("unencrypted"), "it does not say what it opens");
+}
+
+#[test]
+fn the_demos_scenes_are_watched_as_they_arrive() {
+    let Some(browser) = installed() else { return };
+    let place = Place::new();
+    let mut demo = place.command(&["demo", "--port", "0", "--users", "200", "--logs", "1000"]);
+    let served = Served::of(&mut demo, &place);
+    let said = watched(&browser, "demo.mjs", &[("CONSOLE_LINK", &served.link)]);
+    assert_eq!(said.trim(), "watched 4 scenes");
 }

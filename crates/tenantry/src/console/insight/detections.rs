@@ -1,7 +1,5 @@
 //! What should make somebody look, and how the tenant is set up: findings by severity, hygiene checks, and the score that they make.
 
-use std::sync::Arc;
-
 use axum::response::Response;
 use maud::{Markup, html};
 use tenantry_insight::{
@@ -10,10 +8,11 @@ use tenantry_insight::{
 use tenantry_replication::destination::Answer;
 
 use super::super::kept::Figures;
-use super::super::reply::{self, Content, Trouble};
+use super::super::reply::{self, Content};
 use super::super::server::nowhere;
 use super::super::visit::Visit;
 use super::super::words::Words;
+use super::answers::{Found, Waiting, counting};
 use super::draw::{self, Drawn};
 use super::filter::{self, Chosen};
 use super::one::behind;
@@ -21,27 +20,35 @@ use super::one::behind;
 /// Length of the gauge's ring.
 const RING: f64 = 326.7;
 
-/// What a detection found; `None` where the tables that it reads were never filled.
-type Found = Option<Result<Arc<Answer>, Trouble>>;
+/// How far a detection has come.
+enum State {
+    /// The tables that it reads were never filled.
+    NoData,
+    Counting,
+    Answered(Found),
+}
 
 /// All of them.
 pub(in crate::console) async fn index(visit: &Visit) -> Content {
     let words = visit.words;
-    let console = &visit.console;
-    let figures = console.figures().await?;
+    let figures = visit.console.figures().await?;
     let chosen = Chosen::read(&visit.query, figures.at);
+    let waiting = Waiting::many(&visit.console, &figures);
     let mut checks = Vec::with_capacity(CHECKS.len());
     for check in CHECKS {
-        checks.push((check, verdict(&figures, check, console.check(&figures, check).await)));
+        checks.push((check, verdict(&figures, check, waiting.check(check).await)));
     }
     let mut found = Vec::with_capacity(DETECTIONS.len());
     for detection in DETECTIONS {
-        let can = is_there(&figures, detection.tables);
-        let answer = if can { Some(console.detect(&figures, detection, &chosen).await) } else { None };
+        let answer = if is_there(&figures, detection.tables) {
+            waiting.detection(detection, &chosen).await.map_or(State::Counting, State::Answered)
+        } else {
+            State::NoData
+        };
         found.push((detection, answer));
     }
-    let findings = |one: &(&Detection, Found)| match &one.1 {
-        Some(Ok(answer)) => answer.len(),
+    let findings = |one: &(&Detection, State)| match &one.1 {
+        State::Answered(Ok(answer)) => answer.len(),
         _ => 0,
     };
     found.sort_by_key(|one| (findings(one) == 0, std::cmp::Reverse(one.0.severity)));
@@ -71,19 +78,23 @@ fn is_there(figures: &Figures, tables: &[&str]) -> bool {
         .all(|name| figures.table(name).is_some_and(|table| table.last_success.is_some() || table.live > 0))
 }
 
-fn verdict(figures: &Figures, check: &Check, answer: Result<Arc<Answer>, Trouble>) -> Verdict {
-    match answer {
+/// `None` while it is being counted.
+fn verdict(figures: &Figures, check: &Check, answer: Option<Found>) -> Option<Verdict> {
+    Some(match answer? {
         Ok(answer) if is_there(figures, check.tables) => match answer.len() {
             0 => Verdict::Pass,
             many => Verdict::Fail(many as u64),
         },
         _ => Verdict::Unknown,
-    }
+    })
 }
 
-fn posture_card(words: Words, checks: &[(&'static Check, Verdict)]) -> Markup {
-    let score = posture(checks.iter().map(|(check, verdict)| (*check, *verdict)));
-    let passed = checks.iter().filter(|(_, verdict)| *verdict == Verdict::Pass).count();
+fn posture_card(words: Words, checks: &[(&'static Check, Option<Verdict>)]) -> Markup {
+    let is_whole = checks.iter().all(|(_, verdict)| verdict.is_some());
+    let known = checks.iter().filter_map(|(check, verdict)| Some((*check, (*verdict)?)));
+    // A part of the checks would make another score.
+    let score = posture(known).filter(|_| is_whole);
+    let passed = checks.iter().filter(|(_, verdict)| *verdict == Some(Verdict::Pass)).count();
     let length = f64::from(score.unwrap_or(0)) / 100.0 * RING;
     html! {
         section.panel.gauge aria-label=(words.say("Posture", "セキュリティ態勢")) {
@@ -101,7 +112,7 @@ fn posture_card(words: Words, checks: &[(&'static Check, Verdict)]) -> Markup {
     }
 }
 
-fn detections(words: Words, chosen: &Chosen, found: &[(&'static Detection, Found)]) -> Markup {
+fn detections(words: Words, chosen: &Chosen, found: &[(&'static Detection, State)]) -> Markup {
     html! {
         section {
             h2 { (words.say("Detections", "検出")) }
@@ -118,9 +129,10 @@ fn detections(words: Words, chosen: &Chosen, found: &[(&'static Detection, Found
                                 td { (severity(words, detection.severity)) }
                                 td.number {
                                     @match answer {
-                                        Some(Ok(answer)) => { @if answer.is_empty() { span.none { "0" } } @else { b { (answer.len()) @if answer.is_cut { "+" } } } },
-                                        Some(Err(_)) => { span.badge.is-bad { (words.say("failed", "失敗")) } },
-                                        None => { span.none { (words.say("no data", "データなし")) } }
+                                        State::Answered(Ok(answer)) => { @if answer.is_empty() { span.none { "0" } } @else { b { (answer.len()) @if answer.is_cut { "+" } } } },
+                                        State::Answered(Err(_)) => { span.badge.is-bad { (words.say("failed", "失敗")) } },
+                                        State::NoData => { span.none { (words.say("no data", "データなし")) } },
+                                        State::Counting => { span.none { (words.say("counting…", "集計中…")) } }
                                     }
                                 }
                                 td.wide {
@@ -146,10 +158,10 @@ fn severity(words: Words, severity: Severity) -> Markup {
     html! { span.badge.(class) { (words.text(severity.title())) } }
 }
 
-fn hygiene(words: Words, checks: &[(&'static Check, Verdict)]) -> Markup {
+fn hygiene(words: Words, checks: &[(&'static Check, Option<Verdict>)]) -> Markup {
     let mut sorted: Vec<_> = checks.iter().collect();
     sorted.sort_by_key(|(check, verdict)| {
-        (!matches!(verdict, Verdict::Fail(_)), std::cmp::Reverse(check.weight))
+        (!matches!(verdict, Some(Verdict::Fail(_))), std::cmp::Reverse(check.weight))
     });
     html! {
         section {
@@ -165,15 +177,16 @@ fn hygiene(words: Words, checks: &[(&'static Check, Verdict)]) -> Markup {
                         @for (check, verdict) in sorted {
                             tr {
                                 td { @match verdict {
-                                    Verdict::Pass => { span.badge.is-good { (words.say("pass", "合格")) } },
-                                    Verdict::Fail(many) => { span.badge.is-bad { (words.say("fail", "不合格")) " " (many) } },
-                                    Verdict::Unknown => { span.badge.is-plain { (words.say("no data", "データなし")) } },
+                                    Some(Verdict::Pass) => { span.badge.is-good { (words.say("pass", "合格")) } },
+                                    Some(Verdict::Fail(many)) => { span.badge.is-bad { (words.say("fail", "不合格")) " " (many) } },
+                                    Some(Verdict::Unknown) => { span.badge.is-plain { (words.say("no data", "データなし")) } },
+                                    None => { span.none { (words.say("counting…", "集計中…")) } },
                                 } }
                                 td.number { (check.weight) }
                                 td.wide {
                                     a href={ "/detections/" (check.id) } { (words.text(check.title)) }
                                     p.fine { (words.text(check.about)) }
-                                    @if matches!(verdict, Verdict::Fail(_)) { p { (words.text(check.fix)) } }
+                                    @if matches!(verdict, Some(Verdict::Fail(_))) { p { (words.text(check.fix)) } }
                                 }
                             }
                         }
@@ -204,31 +217,34 @@ async fn detected(visit: &Visit, detection: &'static Detection) -> Content {
     let words = visit.words;
     let figures = visit.console.figures().await?;
     let chosen = Chosen::read(&visit.query, figures.at);
-    let answer = visit.console.detect(&figures, detection, &chosen).await?;
+    let waiting = Waiting::one(&visit.console, &figures);
+    let answer = waiting.detection(detection, &chosen).await.transpose()?;
     Ok(html! {
         p.lead { (severity(words, detection.severity)) " " (words.text(detection.about)) }
         (filter_of(visit, &chosen))
         section.notice { h2 { (words.say("What to do", "対処")) } p { (words.text(detection.fix)) } }
         @if let Some(lacks) = detection.lacks { section.notice.is-warn { h2 { (words.say("What it cannot tell", "分からないこと")) } p { (words.text(lacks)) } } }
         (behind(visit, &detection.sql(&chosen.filter)))
-        (list(words, detection.columns, &answer)?)
+        (list(visit, detection.columns, answer.as_deref())?)
     })
 }
 
 async fn checked(visit: &Visit, check: &'static Check) -> Content {
     let words = visit.words;
     let figures = visit.console.figures().await?;
-    let answer = visit.console.check(&figures, check).await?;
+    let answer = Waiting::one(&visit.console, &figures).check(check).await.transpose()?;
     let usual = Chosen::usual(figures.at);
     Ok(html! {
         p.lead { (words.text(check.about)) }
         section.notice { h2 { (words.say("What to do", "対処")) } p { (words.text(check.fix)) } }
         (behind(visit, &check.sql(&usual.filter)))
-        (list(words, check.columns, &answer)?)
+        (list(visit, check.columns, answer.as_deref())?)
     })
 }
 
-fn list(words: Words, columns: &[Column], answer: &Answer) -> Content {
+fn list(visit: &Visit, columns: &[Column], answer: Option<&Answer>) -> Content {
+    let words = visit.words;
+    let Some(answer) = answer else { return Ok(html! { div data-live="reload" { (counting(visit)) } }) };
     let drawn = Drawn::new(answer)?;
     Ok(html! {
         @if drawn.rows.is_empty() { p.empty { (words.say("Nothing found.", "該当はありません。")) } }

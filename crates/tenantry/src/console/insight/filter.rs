@@ -1,7 +1,7 @@
 //! What is looked at: a stretch of time, an application, a connection; kept in the address, so that a page can be handed on.
 
 use maud::{Markup, html};
-use tenantry_insight::{Filter, Question};
+use tenantry_insight::{Filter, Question, Takes};
 use tenantry_replication::clock::Micros;
 
 use super::super::address::Pairs;
@@ -46,6 +46,14 @@ impl Chosen {
             }
         }
         pairs
+    }
+
+    /// What a question heeds of it; as usual in all else, so that the same answer is asked for once.
+    pub(super) fn heeded(&self, takes: Takes) -> Self {
+        let mut heeded = if takes.time { self.clone() } else { Self::usual(self.filter.now) };
+        heeded.filter.client = self.filter.client.clone().filter(|_| takes.client);
+        heeded.filter.connection = self.filter.connection.clone().filter(|_| takes.connection);
+        heeded
     }
 
     pub(super) fn behind(&self, path: &str) -> String {
@@ -113,6 +121,9 @@ mod tests {
         let chosen = Chosen::read(&query, now);
         assert_eq!((chosen.days, chosen.filter.client.as_deref()), (7, Some("a&b")));
         assert_eq!(chosen.behind("/x"), "/x?days=7&client=a%26b");
+        let takes = Takes { time: false, client: true, connection: true };
+        assert_eq!(chosen.heeded(takes).behind("/x"), "/x?client=a%26b");
+        assert_eq!(chosen.heeded(Takes { client: false, ..takes }).filter, Filter::last_days(DAYS_USUAL, now));
         assert_eq!(Chosen::read(&Pairs::parse(b"days=8000"), now).days, DAYS_USUAL);
     }
 }

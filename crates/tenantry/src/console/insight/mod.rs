@@ -13,6 +13,7 @@ use maud::{Markup, html};
 use tenantry_insight::{Group, QUESTIONS, Question, UNANSWERED};
 
 pub(super) use self::answers::Answers;
+use self::answers::{Found, Waiting, counting};
 use self::filter::Chosen;
 use super::reply::{self, Content};
 use super::server::nowhere;
@@ -23,13 +24,18 @@ pub(super) async fn index(visit: &Visit) -> Content {
     let words = visit.words;
     let figures = visit.console.figures().await?;
     let chosen = Chosen::read(&visit.query, figures.at);
-    let grouped = |group: Group| QUESTIONS.iter().filter(move |question| question.group == group);
+    let waiting = Waiting::many(&visit.console, &figures);
+    let mut found = Vec::with_capacity(QUESTIONS.len());
+    for question in QUESTIONS {
+        found.push((question, waiting.question(question, &chosen).await));
+    }
+    let grouped = |group: Group| found.iter().filter(move |(question, _)| question.group == group);
     Ok(html! {
         (filter::form(visit, &chosen, None))
         @for group in Group::ALL {
             section {
                 h2 { (words.text(group.title())) }
-                div.grid { @for question in grouped(group) { (panel(visit, &figures.answers, question, &chosen)) } }
+                div.grid data-live="reload" { @for (question, found) in grouped(group) { (panel(visit, question, found.as_ref(), &chosen)) } }
             }
         }
         section {
@@ -39,16 +45,18 @@ pub(super) async fn index(visit: &Visit) -> Content {
     })
 }
 
-/// A question in small: drawn where its answer is there already.
-fn panel(visit: &Visit, answers: &Answers, question: &'static Question, chosen: &Chosen) -> Markup {
+/// A question in small.
+fn panel(visit: &Visit, question: &Question, found: Option<&Found>, chosen: &Chosen) -> Markup {
     let words = visit.words;
     let address = chosen.behind(&format!("/insight/{}", question.id));
     html! {
         article.panel {
             h3 { a href=(address) { (words.text(question.title)) } }
-            @match answers.peek(&answers::key(question, chosen)) {
-                Some(answer) => (draw::small(visit, question, &answer)),
-                None => { p.fine { (words.text(question.about)) } }
+            @match found {
+                Some(Ok(answer)) => (draw::small(visit, question, answer)),
+                // Its page says why.
+                Some(Err(_)) => { p.fine { (words.text(question.about)) } span.badge.is-bad { (words.say("failed", "失敗")) } },
+                None => (counting(visit)),
             }
         }
     }

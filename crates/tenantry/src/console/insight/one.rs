@@ -10,6 +10,7 @@ use super::super::explore::text_of;
 use super::super::reply::Content;
 use super::super::sql::asked;
 use super::super::visit::Visit;
+use super::answers::{Waiting, counting};
 use super::draw::{self, Drawn};
 use super::filter::{self, Chosen};
 
@@ -21,17 +22,21 @@ pub(super) async fn page(visit: &Visit, question: &'static Question) -> Content 
     let console = &visit.console;
     let figures = console.figures().await?;
     let chosen = Chosen::read(&visit.query, figures.at);
-    let answer = console.answer(&figures, question, &chosen).await?;
-    let drawn = Drawn::new(&answer)?;
-    let sql = question.sql(&chosen.filter, Source::Tables);
+    let found = Waiting::one(console, &figures).question(question, &chosen).await.transpose()?;
+    let drawn = found.map(|answer| Drawn::new(&answer)).transpose()?;
+    let sql = question.sql(&chosen.heeded(question.takes).filter, Source::Tables);
     Ok(html! {
         p.lead { (words.text(question.about)) }
         (filter::form(visit, &chosen, Some(question)))
-        (draw::picture(visit, question, &drawn, false))
+        div data-live="reload" {
+            @match &drawn { Some(drawn) => (draw::picture(visit, question, drawn, false)), None => (counting(visit)) }
+        }
         (behind(visit, &sql))
-        @if question.chart == Chart::Table || !drawn.rows.is_empty() {
-            h2 { (words.say("The same as a table", "表で表示")) }
-            (draw::table(words, question.columns, Some(question), &drawn, |row, at| leads(question, &chosen, row, at)))
+        div data-live="reload" {
+            @if let Some(drawn) = drawn.as_ref().filter(|drawn| question.chart == Chart::Table || !drawn.rows.is_empty()) {
+                h2 { (words.say("The same as a table", "表で表示")) }
+                (draw::table(words, question.columns, Some(question), drawn, |row, at| leads(question, &chosen, row, at)))
+            }
         }
     })
 }

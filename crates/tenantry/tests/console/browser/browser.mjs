@@ -8,15 +8,16 @@ const require = createRequire(join(home, "package.json"));
 const { chromium } = require("playwright-core");
 export const axe = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
 
-/** A browser with one page of the given size; `complaints` fills with errors, failed requests and requests elsewhere. */
-export async function browser() {
+/** A browser, with arguments of its own. */
+export async function browser(more = []) {
   const path = join(home, "chromium");
   return chromium.launch({
     executablePath: existsSync(path) ? path : "/usr/bin/chromium",
-    args: ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
+    args: ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync", ...more],
   });
 }
 
+/** One page of the given size; `complaints` fills with errors, failed requests and requests elsewhere. */
 export async function visitor(browser, base, { width = 1280, height = 860, locale = "en", scheme = "light", cookies = [] } = {}) {
   const context = await browser.newContext({ viewport: { width, height }, locale, colorScheme: scheme, reducedMotion: "reduce", acceptDownloads: true });
   if (cookies.length) await context.addCookies(cookies);

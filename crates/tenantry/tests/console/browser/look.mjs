@@ -24,7 +24,16 @@ const { page } = first;
 await go(page, `${base}/syncs`);
 await page.locator("a[href='/syncs/1']").waitFor({ timeout: 60_000 });
 
-const paths = ["/", "/explore", "/explore/users", "/explore/logs?w=type%7Eis%7Es", "/explore/action", "/sql", "/sql?q=select+date_trunc('day'%2C+\"date\")+as+day%2C+count(*)+as+events+from+auth0.logs+group+by+1+order+by+1", "/sql?q=selec", "/diagram", "/syncs", "/syncs/1", "/explain/gap", "/nowhere", `/explore/users/row?key=${encodeURIComponent(JSON.stringify([hostile]))}`, ...(process.env.CONSOLE_PATHS ?? "").split(" ").filter(Boolean)];
+// A check's page, and the pages of one application, organization and action.
+const gathered = [];
+await go(page, `${base}/detections`);
+gathered.push(await page.locator("main a[href^='/detections/']").last().getAttribute("href"));
+for (const table of ["client", "organization", "action"]) {
+  await go(page, `${base}/explore/${table}`);
+  gathered.push(await page.locator("td a.open").first().getAttribute("href"));
+}
+
+const paths = ["/", "/explore", "/explore/users", "/explore/logs?w=type%7Eis%7Es", "/explore/action", "/sql", "/sql?q=select+date_trunc('day'%2C+\"date\")+as+day%2C+count(*)+as+events+from+auth0.logs+group+by+1+order+by+1", "/sql?q=selec", "/diagram", "/syncs", "/syncs/1", "/explain/gap", "/nowhere", "/insight", "/insight?days=7&client=nobody", "/insight/logins-by-day", "/insight/failures-by-ip?days=90", "/insight/signup-funnel", "/insight/stats-beside-log", "/insight/logins-by-day/rows?value=logins", "/detections", "/detections/password-spraying?days=7", ...gathered, `/explore/users/row?key=${encodeURIComponent(JSON.stringify([hostile]))}`, ...(process.env.CONSOLE_PATHS ?? "").split(" ").filter(Boolean)];
 let looked = 0;
 for (const locale of ["en", "ja"]) {
   for (const scheme of ["light", "dark"]) {
