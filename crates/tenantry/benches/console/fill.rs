@@ -110,7 +110,9 @@ fn events(users: u64, logs: u64) -> String {
         (998, "scp"),
         (1000, "fs"),
     ];
-    let kind: String = KINDS.iter().map(|(below, code)| format!("WHEN k < {below} THEN '{code}' ")).collect();
+    let kinds: Vec<String> =
+        KINDS.iter().map(|(below, code)| format!("WHEN k < {below} THEN '{code}'")).collect();
+    let kind = kinds.join(" ");
     format!(
         "INSERT INTO auth0.logs BY NAME SELECT format('900{{:021d}}', i) AS log_id, {OWN}, \
          now()::TIMESTAMP - to_milliseconds((({logs} - i) * 7776000000 // {logs})::BIGINT) AS date, type, \

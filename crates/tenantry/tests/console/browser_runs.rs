@@ -67,11 +67,8 @@ fn the_console_is_usable_in_a_browser_and_lets_nothing_of_the_tenant_run() {
 
     let place = Place::of(&tenant);
     let served = Served::start(&place, &[]);
-    let said = watched(
-        &browser,
-        "look.mjs",
-        &[("CONSOLE_LINK", &served.link), ("CONSOLE_HOSTILE_USER", &user)],
-    );
+    let said =
+        watched(&browser, "look.mjs", &[("CONSOLE_LINK", &served.link), ("CONSOLE_HOSTILE_USER", &user)]);
     assert!(said.lines().any(|line| line.starts_with("looked at ")), "{said}");
 }
 
@@ -108,7 +105,8 @@ fn a_password_lets_a_browser_of_the_network_in_and_a_wrong_one_does_not() {
     let said =
         watched(&browser, "login.mjs", &[("CONSOLE_BASE", &base), ("CONSOLE_PASSWORD", "correct horse")]);
     assert_eq!(said.trim(), "signed in");
-    assert!(place.read("messages").contains("unencrypted"), "it does not say what it opens");
+    let messages = std::fs::read_to_string(place.path("messages")).unwrap();
+    assert!(messages.contains("unencrypted"), "it does not say what it opens: {messages}");
 }
 
 #[test]

@@ -123,7 +123,10 @@ mod tests {
         assert_eq!(chosen.behind("/x"), "/x?days=7&client=a%26b");
         let takes = Takes { time: false, client: true, connection: true };
         assert_eq!(chosen.heeded(takes).behind("/x"), "/x?client=a%26b");
-        assert_eq!(chosen.heeded(Takes { client: false, ..takes }).filter, Filter::last_days(DAYS_USUAL, now));
+        assert_eq!(
+            chosen.heeded(Takes { client: false, ..takes }).filter,
+            Filter::last_days(DAYS_USUAL, now)
+        );
         assert_eq!(Chosen::read(&Pairs::parse(b"days=8000"), now).days, DAYS_USUAL);
     }
 }
