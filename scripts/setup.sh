@@ -152,6 +152,23 @@ fetch_auth0_python() {
     cp "$pins/requirements.txt" "$clients/python/requirements.txt"
 }
 
+# The emulator that stands for Snowflake in the tests; versions are pinned beside those tests.
+need_snowflake_emulator() {
+    pins="$root/crates/tenantry-destinations/tests/snowflake/requirements.txt"
+    home="$cache/snowflake"
+    if cmp -s "$pins" "$home/requirements.txt"; then return; fi
+    have python3 || apt_install python3
+    uv=$(command -v uv || echo "$cache/uv/bin/uv")
+    say "installing fakesnow for the tests"
+    rm -rf "$home"
+    if ! UV_PYTHON_DOWNLOADS=never "$uv" venv --quiet --no-project "$home" ||
+        ! "$uv" pip install --quiet --python "$home/bin/python" -r "$pins"; then
+        give_up "could not install fakesnow; check the network, then run: make setup"
+    fi
+    # Last, since it says that all of it is there.
+    cp "$pins" "$home/requirements.txt"
+}
+
 fetch_auth0_deploy_cli() {
     need_node
     need_newer_node
@@ -210,6 +227,7 @@ tests)
     need_uv
     need_auth0_clients
     need_browser
+    need_snowflake_emulator
     ;;
 *) give_up "usage: scripts/setup.sh build|tests" ;;
 esac

@@ -23,10 +23,30 @@ pub(crate) fn run(root: &Path) -> io::Result<Findings> {
     } else {
         step(root, &["test", "--workspace", "--locked", "--no-fail-fast"], &mut findings)?;
     }
+    snowflake(root, &mut findings)?;
     if installed("deny") {
         step(root, &["deny", "check"], &mut findings)?;
     }
     Ok(findings)
+}
+
+/// The destination that is not in the default build. Its tests are those of its own, and one tenant in all destinations.
+fn snowflake(root: &Path, findings: &mut Findings) -> io::Result<()> {
+    let packages =
+        ["-p", "tenantry-destinations", "-p", "tenantry", "--features", "tenantry/snowflake", "--locked"];
+    step(
+        root,
+        &[&["clippy"], &packages[..], &["--all-targets", "--quiet", "--", "-D", "warnings"]].concat(),
+        findings,
+    )?;
+    if installed("nextest") {
+        let chosen = ["--no-fail-fast", "-E", "test(snowflake) | test(warehouses)"];
+        return step(root, &[&["nextest", "run"], &packages[..], &chosen].concat(), findings);
+    }
+    for chosen in ["snowflake", "warehouses"] {
+        step(root, &[&["test"], &packages[..], &["--no-fail-fast", chosen]].concat(), findings)?;
+    }
+    Ok(())
 }
 
 /// Measures what runs cost, in the profile of the tests: requests do not depend on it, and a release build takes long.

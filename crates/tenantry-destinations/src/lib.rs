@@ -1,12 +1,14 @@
 //! Where rows go: one folder and one feature for each destination, and the one place that maps a URL to a destination.
 //!
-//! All SQL of the project lives here. Knows nothing of HTTP, and names no replicated table or column: those come from the catalog.
+//! All SQL of the project lives here. Knows HTTP only where a warehouse is reached by it, and names no replicated table or column: those come from the catalog.
 
 #[cfg(feature = "duckdb")]
 pub mod duckdb;
 #[cfg(feature = "postgres")]
 pub mod postgres;
-#[cfg(any(feature = "duckdb", feature = "postgres"))]
+#[cfg(feature = "snowflake")]
+pub mod snowflake;
+#[cfg(any(feature = "duckdb", feature = "postgres", feature = "snowflake"))]
 mod sql;
 
 use std::collections::BTreeMap;
@@ -119,6 +121,8 @@ pub async fn open(url: &str, options: Options) -> DestinationResult<Arc<dyn Dest
             // Boxed, as what it takes to connect is large, and would be part of every caller.
             Ok(Arc::new(Box::pin(postgres::Postgres::open(url, options)).await?))
         }
+        #[cfg(feature = "snowflake")]
+        "snowflake" => Ok(Arc::new(Box::pin(snowflake::Snowflake::open(rest, options)).await?)),
         _ => Err(DestinationError::new(
             DestinationErrorKind::Unavailable,
             "open the destination",
@@ -133,4 +137,6 @@ pub const BUILT_IN: &[&str] = &[
     "duckdb:PATH",
     #[cfg(feature = "postgres")]
     "postgres://USER@HOST/DATABASE",
+    #[cfg(feature = "snowflake")]
+    "snowflake:ACCOUNT/DATABASE/SCHEMA",
 ];

@@ -18,7 +18,7 @@ use crate::rows::{commit, happened, rows};
 
 /// Where the line is cut that a COMMIT comes by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Cut {
+pub(crate) enum Cut {
     /// Before the server gets it.
     Before,
     /// After the server has answered, before the client hears of it.
@@ -28,8 +28,8 @@ enum Cut {
 }
 
 /// A line to a server that is cut once it is told to.
-struct Line {
-    port: u16,
+pub(crate) struct Line {
+    pub(crate) port: u16,
     order: Arc<Mutex<Option<Cut>>>,
 }
 
@@ -39,7 +39,8 @@ const COMMIT: &[u8] = b"COMMIT\0";
 const DELAY: Duration = Duration::from_secs(2);
 
 impl Line {
-    fn to(server: u16) -> Self {
+    /// `mark` is what a COMMIT has on it, and nothing else.
+    pub(crate) fn to(server: u16, mark: &'static [u8]) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
         let order = Arc::new(Mutex::new(None));
@@ -47,23 +48,23 @@ impl Line {
         thread::spawn(move || {
             for client in listener.incoming() {
                 let server = TcpStream::connect(("127.0.0.1", server)).unwrap();
-                carry(&client.unwrap(), &server, Arc::clone(&orders));
+                carry(&client.unwrap(), &server, mark, Arc::clone(&orders));
             }
         });
         Self { port, order }
     }
 
-    fn cut(&self, cut: Cut) {
+    pub(crate) fn cut(&self, cut: Cut) {
         *self.order.lock().unwrap() = Some(cut);
     }
 
     /// Whether the cut that was ordered has been made.
-    fn is_cut(&self) -> bool {
+    pub(crate) fn is_cut(&self) -> bool {
         self.order.lock().unwrap().is_none()
     }
 }
 
-fn carry(client: &TcpStream, server: &TcpStream, order: Arc<Mutex<Option<Cut>>>) {
+fn carry(client: &TcpStream, server: &TcpStream, mark: &'static [u8], order: Arc<Mutex<Option<Cut>>>) {
     let is_mute = Arc::new(AtomicBool::new(false));
     let (mut from_server, mut to_client) = (server.try_clone().unwrap(), client.try_clone().unwrap());
     let mute = Arc::clone(&is_mute);
@@ -80,7 +81,7 @@ fn carry(client: &TcpStream, server: &TcpStream, order: Arc<Mutex<Option<Cut>>>)
     thread::spawn(move || {
         let mut bytes = [0; 1 << 13];
         while let Ok(count @ 1..) = from_client.read(&mut bytes) {
-            let is_commit = bytes[..count].windows(COMMIT.len()).any(|window| window == COMMIT);
+            let is_commit = bytes[..count].windows(mark.len()).any(|window| window == mark);
             let cut = if is_commit { order.lock().unwrap().take() } else { None };
             match cut {
                 None => {}
@@ -120,7 +121,7 @@ async fn open_through(line: &Line, database: &Database) -> Arc<dyn Destination> 
 async fn what_became_of_a_commit_is_found_out_and_not_guessed() {
     for cut in [Cut::Before, Cut::After, Cut::Late] {
         let database = Database::new();
-        let line = Line::to(database.server.port());
+        let line = Line::to(database.server.port(), COMMIT);
         let destination = open_through(&line, &database).await;
         destination.prepare(&tables::CATALOG).await.unwrap();
         destination.stage(rows(&["a", "b"])).await.unwrap();
@@ -150,7 +151,7 @@ async fn what_became_of_a_commit_is_found_out_and_not_guessed() {
 #[tokio::test]
 async fn a_stream_that_lost_staged_rows_with_the_connection_sweeps_nothing() {
     let database = Database::new();
-    let line = Line::to(database.server.port());
+    let line = Line::to(database.server.port(), COMMIT);
     let destination = open_through(&line, &database).await;
     destination.prepare(&tables::CATALOG).await.unwrap();
     destination.stage(happened(&["1", "2"])).await.unwrap();
@@ -175,7 +176,7 @@ async fn a_stream_that_lost_staged_rows_with_the_connection_sweeps_nothing() {
 #[tokio::test]
 async fn a_lease_and_a_park_survive_a_lost_answer_too() {
     let database = Database::new();
-    let line = Line::to(database.server.port());
+    let line = Line::to(database.server.port(), COMMIT);
     let destination = open_through(&line, &database).await;
     destination.prepare(&tables::CATALOG).await.unwrap();
     destination.stage(rows(&["a"])).await.unwrap();

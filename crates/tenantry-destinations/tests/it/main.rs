@@ -7,3 +7,7 @@ mod crash;
 mod duckdb;
 mod postgres;
 mod rows;
+#[cfg(feature = "snowflake")]
+mod snowflake;
+#[cfg(feature = "snowflake")]
+mod snowflake_protocol;

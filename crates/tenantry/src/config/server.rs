@@ -7,13 +7,18 @@ use std::path::PathBuf;
 use tenantry_destinations::Surroundings;
 use tenantry_destinations::postgres::Address;
 
-use super::settings::{PG_PASSFILE, PG_PASSWORD, PG_SSL_MODE, PG_SSL_ROOT, PG_USER};
+use super::settings::{
+    PG_PASSFILE, PG_PASSWORD, PG_SSL_MODE, PG_SSL_ROOT, PG_USER, SNOWFLAKE_HOST, SNOWFLAKE_PRIVATE_KEY,
+    SNOWFLAKE_ROLE, SNOWFLAKE_USER, SNOWFLAKE_WAREHOUSE,
+};
 use super::{Config, is_open_to_others, read_limited};
 use crate::error::CommandError;
 use crate::terminal;
 
 /// Schemes of PostgreSQL.
 const POSTGRES: [&str; 2] = ["postgres", "postgresql"];
+/// Scheme of Snowflake.
+const SNOWFLAKE: &str = "snowflake";
 /// Name of the file with passwords in the user's folder.
 const PASSFILE: &str = ".pgpass";
 /// Bytes that it may have.
@@ -23,6 +28,9 @@ impl Config {
     /// What the surroundings say for this destination. Nothing is read for one that is no server.
     pub(crate) fn surroundings(&self, url: &str) -> Result<Surroundings, CommandError> {
         let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme);
+        if scheme == SNOWFLAKE {
+            return self.of_snowflake(url);
+        }
         if !POSTGRES.contains(&scheme) {
             return Ok(Surroundings::default());
         }
@@ -39,6 +47,20 @@ impl Config {
             None => self.passfile()?.and_then(|text| Some(address.password_from(&text)?.expose().to_owned())),
         };
         said.extend(password.map(|password| (PG_PASSWORD.name().to_owned(), password)));
+        Ok(Surroundings::of(said))
+    }
+
+    fn of_snowflake(&self, url: &str) -> Result<Surroundings, CommandError> {
+        let mut said = Vec::new();
+        for setting in [&SNOWFLAKE_USER, &SNOWFLAKE_WAREHOUSE, &SNOWFLAKE_ROLE, &SNOWFLAKE_HOST] {
+            said.extend(self.text(setting)?.map(|value| (setting.name().to_owned(), value)));
+        }
+        check_snowflake(url, &self.schema()?, &said)?;
+        let key = self.secret(&SNOWFLAKE_PRIVATE_KEY)?.ok_or_else(|| {
+            CommandError::usage("SNOWFLAKE_PRIVATE_KEY is not set")
+                .hint("set SNOWFLAKE_PRIVATE_KEY_FILE to the path of the user's private key; docs/destinations/snowflake.md tells how to make one")
+        })?;
+        said.push((SNOWFLAKE_PRIVATE_KEY.name().to_owned(), key));
         Ok(Surroundings::of(said))
     }
 
@@ -62,6 +84,21 @@ impl Config {
         let text = read_limited(&path, PASSFILE_BYTES_MAX);
         text.map(Some).map_err(|error| CommandError::usage(format!("read passwords from {shown}: {error}")))
     }
+}
+
+/// Whether what names a place in Snowflake can be read. A build without Snowflake refuses it later.
+#[cfg(feature = "snowflake")]
+fn check_snowflake(url: &str, schema: &str, said: &[(String, String)]) -> Result<(), CommandError> {
+    let rest = url.split_once(':').map_or("", |(_, rest)| rest);
+    tenantry_destinations::snowflake::Address::parse(rest, schema, &Surroundings::of(said.to_vec()))
+        .map(drop)
+        .map_err(|why| CommandError::usage(format!("`{url}` is no destination: {why}")))
+}
+
+#[cfg(not(feature = "snowflake"))]
+#[expect(clippy::unnecessary_wraps, reason = "the other build's may fail")]
+fn check_snowflake(_: &str, _: &str, _: &[(String, String)]) -> Result<(), CommandError> {
+    Ok(())
 }
 
 /// Where a password stands in a URL, if there is one: from its colon to the `@`.
@@ -145,6 +182,21 @@ mod tests {
             Config::of(&[("PGPASSWORD", "x")]).surroundings("duckdb:a").unwrap().get("PGPASSWORD"),
             None
         );
+    }
+
+    #[test]
+    fn what_snowflake_needs_comes_from_its_own_variables_alone() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        writeln!(file, "canary").unwrap();
+        let path = file.path().to_str().unwrap().to_owned();
+        let url = "snowflake:example/w/auth0";
+        let of = |variables: &[(&str, &str)]| Config::of(variables).surroundings(url);
+        let surroundings = of(&[("SNOWFLAKE_USER", "me"), ("SNOWFLAKE_PRIVATE_KEY_FILE", &path)]).unwrap();
+        assert_eq!(surroundings.get("SNOWFLAKE_PRIVATE_KEY"), Some("canary"));
+        assert!(!format!("{surroundings:?}").contains("canary"));
+        let error = of(&[("SNOWFLAKE_USER", "me")]).unwrap_err();
+        assert!(error.render(str::to_owned).contains("SNOWFLAKE_PRIVATE_KEY_FILE"));
+        assert_eq!(error.exit(), crate::error::Exit::Usage);
     }
 
     #[test]

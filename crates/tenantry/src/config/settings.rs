@@ -195,6 +195,46 @@ pub(crate) const PG_SSL_ROOT: Setting = Setting {
     default: None,
 };
 
+pub(crate) const SNOWFLAKE_USER: Setting = Setting {
+    variables: &["SNOWFLAKE_USER"],
+    key: None,
+    kind: Kind::Text,
+    about: "for snowflake: destinations: the user to log in as",
+    default: None,
+};
+
+pub(crate) const SNOWFLAKE_PRIVATE_KEY: Setting = Setting {
+    variables: &["SNOWFLAKE_PRIVATE_KEY"],
+    key: Some("destination.private_key_file"),
+    kind: Kind::Secret,
+    about: "for snowflake: destinations: the user's private key, PEM without a passphrase",
+    default: None,
+};
+
+pub(crate) const SNOWFLAKE_WAREHOUSE: Setting = Setting {
+    variables: &["SNOWFLAKE_WAREHOUSE"],
+    key: None,
+    kind: Kind::Text,
+    about: "for snowflake: destinations: the warehouse to work with, where it is not the user's own",
+    default: None,
+};
+
+pub(crate) const SNOWFLAKE_ROLE: Setting = Setting {
+    variables: &["SNOWFLAKE_ROLE"],
+    key: None,
+    kind: Kind::Text,
+    about: "for snowflake: destinations: the role to work as, where it is not the user's own",
+    default: None,
+};
+
+pub(crate) const SNOWFLAKE_HOST: Setting = Setting {
+    variables: &["SNOWFLAKE_HOST"],
+    key: None,
+    kind: Kind::Text,
+    about: "for snowflake: destinations: the account's host, where it is not ACCOUNT.snowflakecomputing.com",
+    default: None,
+};
+
 pub(crate) const SELECT: Setting = Setting {
     variables: &["TENANTRY_SELECT"],
     key: Some("sync.select"),
@@ -345,6 +385,11 @@ pub(crate) const SETTINGS: &[&Setting] = &[
     &PG_PASSFILE,
     &PG_SSL_MODE,
     &PG_SSL_ROOT,
+    &SNOWFLAKE_USER,
+    &SNOWFLAKE_PRIVATE_KEY,
+    &SNOWFLAKE_WAREHOUSE,
+    &SNOWFLAKE_ROLE,
+    &SNOWFLAKE_HOST,
     &SELECT,
     &EXCLUDE,
     &STREAMS_AT_ONCE,

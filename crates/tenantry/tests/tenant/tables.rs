@@ -7,7 +7,7 @@ use arrow_array::cast::AsArray as _;
 use arrow_array::types::{Int64Type, TimestampMicrosecondType};
 use arrow_array::{Array as _, ArrayRef, RecordBatch};
 use arrow_schema::{DataType, TimeUnit};
-use tenantry_destinations::{Access, Options};
+use tenantry_destinations::{Access, Options, Surroundings};
 use tenantry_oracle::{Cell, Row, show_micros};
 use tenantry_replication::catalog::{CATALOG, Replication, Table, system};
 use tenantry_replication::destination::Destination;
@@ -32,27 +32,33 @@ pub(crate) enum Holding<'a> {
     Whatever,
 }
 
-async fn open(url: &str) -> Arc<dyn Destination> {
-    let options = Options { access: Access::Read, ..Options::default() };
+async fn open(url: &str, surroundings: Surroundings) -> Arc<dyn Destination> {
+    let options = Options { access: Access::Read, surroundings, ..Options::default() };
     tenantry_destinations::open(url, options).await.unwrap()
 }
 
 /// Reads all tables of a destination. Two rows with one key are an error.
-pub(crate) async fn read(url: &str) -> Tables {
-    let destination = open(url).await;
+pub(crate) async fn read(url: &str, surroundings: Surroundings) -> Tables {
+    let destination = open(url, surroundings).await;
+    // Snowflake's names are in upper case, and need no quotes.
+    let is_upper = url.starts_with("snowflake:");
+    let named = |name: &str| if is_upper { name.to_ascii_uppercase() } else { name.to_owned() };
     let mut tables = Tables::new();
     for table in CATALOG.tables() {
-        let batches = destination.query(&format!("SELECT * FROM auth0.\"{}\"", table.name)).await.unwrap();
+        let batches = destination
+            .query(&format!("SELECT * FROM {}.\"{}\"", named("auth0"), named(table.name)))
+            .await
+            .unwrap();
         let rows = tables.entry(table.name).or_default();
         for batch in &batches {
             assert_eq!(
-                batch.schema().fields().iter().map(|field| field.name().as_str()).collect::<Vec<_>>(),
-                table.columns.iter().map(|column| column.name).collect::<Vec<_>>(),
+                batch.schema().fields().iter().map(|field| field.name().clone()).collect::<Vec<_>>(),
+                table.columns.iter().map(|column| named(column.name)).collect::<Vec<_>>(),
                 "columns of {} in the diagram's order",
                 table.name
             );
             for at in 0..batch.num_rows() {
-                let held = held(table, batch, at);
+                let held = held(table, batch, at, named);
                 let key = table
                     .key
                     .iter()
@@ -66,8 +72,8 @@ pub(crate) async fn read(url: &str) -> Tables {
 }
 
 /// The cells of a query's answer, row by row.
-pub(crate) async fn query(url: &str, sql: &str) -> Vec<Vec<Cell>> {
-    let batches = open(url).await.query(sql).await.unwrap();
+pub(crate) async fn query(url: &str, surroundings: Surroundings, sql: &str) -> Vec<Vec<Cell>> {
+    let batches = open(url, surroundings).await.query(sql).await.unwrap();
     let row = |batch: &RecordBatch, at| batch.columns().iter().map(|column| cell(column, at)).collect();
     batches.iter().flat_map(|batch| (0..batch.num_rows()).map(move |at| row(batch, at))).collect()
 }
@@ -88,8 +94,8 @@ fn key(table: &Table, row: &Row) -> Vec<String> {
     table.key.iter().map(|name| row[name].clone().unwrap_or_else(|| "\0".to_owned())).collect()
 }
 
-fn held(table: &'static Table, batch: &RecordBatch, at: usize) -> Held {
-    let cell = |name: &str| cell(batch.column_by_name(name).unwrap(), at);
+fn held(table: &'static Table, batch: &RecordBatch, at: usize, named: impl Fn(&str) -> String) -> Held {
+    let cell = |name: &str| cell(batch.column_by_name(&named(name)).unwrap(), at);
     Held {
         row: table.data_columns().map(|column| (column.name, cell(column.name))).collect(),
         deleted: cell(system::DELETED).unwrap() == "true",

@@ -11,14 +11,24 @@ use crate::small;
 use crate::tables::{self, Holding, Tables};
 use crate::world::{Kind, Warehouse, World};
 
+/// All kinds of destination that this build has.
+const KINDS: &[Kind] = &[
+    Kind::DuckDb,
+    Kind::Postgres,
+    #[cfg(feature = "snowflake")]
+    Kind::Snowflake,
+];
+
 #[test]
 fn a_tenant_with_churn_is_the_same_in_every_destination() {
     let mut world = World::start(small());
-    let mut other = Arc::new(Warehouse::empty(Kind::Postgres));
-    let mut before: Option<(tenantry_oracle::Tables, [Tables; 2])> = None;
+    let mut warehouses: Vec<_> = KINDS.iter().map(|kind| Arc::new(Warehouse::empty(*kind))).collect();
+    let mut before: Option<(tenantry_oracle::Tables, Vec<Tables>)> = None;
     for round in 0..5 {
         let truth = world.truth();
-        let held = [0, 1].map(|which| {
+        let mut all = Vec::new();
+        for (which, warehouse) in warehouses.iter_mut().enumerate() {
+            world.swap(warehouse);
             let report = world.sync();
             assert_eq!(report["outcome"], "done", "{report}");
             let held = world.tables();
@@ -26,11 +36,13 @@ fn a_tenant_with_churn_is_the_same_in_every_destination() {
                 .as_ref()
                 .map_or(Holding::Nothing, |(truth, held)| Holding::Before(truth, &held[which]));
             tables::compare(&truth, &held, holding);
-            world.swap(&mut other);
-            held
-        });
-        assert_eq!(untimed(&held[0]), untimed(&held[1]), "round {round}");
-        before = Some((truth, held));
+            world.swap(warehouse);
+            all.push(held);
+        }
+        for (kind, held) in KINDS.iter().zip(&all) {
+            assert_eq!(untimed(&all[0]), untimed(held), "{kind:?}, round {round}");
+        }
+        before = Some((truth, all));
         world.churn(&churn(500 + round, 1));
     }
 }

@@ -9,7 +9,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tenantry_destinations::Surroundings;
 use tenantry_destinations::postgres::server::Database;
+#[cfg(feature = "snowflake")]
+use tenantry_destinations::snowflake::server::Database as SnowflakeDatabase;
 use tenantry_oracle::Tenant;
 use tenantry_simulator::server::{self, Server, wall_clock};
 use tenantry_simulator::{CLIENT_ID, CLIENT_SECRET, Config, Request, Simulation};
@@ -22,6 +25,8 @@ use crate::tables::{self, Tables};
 pub(crate) enum Kind {
     DuckDb,
     Postgres,
+    #[cfg(feature = "snowflake")]
+    Snowflake,
 }
 
 /// Where the tables are.
@@ -30,6 +35,9 @@ pub(crate) enum Warehouse {
     File,
     /// A database of its own on the server of the tests.
     Database(Database),
+    /// A database of its own on the emulator that stands for the real Snowflake service.
+    #[cfg(feature = "snowflake")]
+    Snowflake(SnowflakeDatabase),
 }
 
 impl Warehouse {
@@ -38,6 +46,8 @@ impl Warehouse {
         match kind {
             Kind::DuckDb => Self::File,
             Kind::Postgres => Self::Database(Database::new()),
+            #[cfg(feature = "snowflake")]
+            Kind::Snowflake => Self::Snowflake(SnowflakeDatabase::new()),
         }
     }
 }
@@ -169,7 +179,7 @@ impl World {
 
     /// Runs a query on the destination: one text for each row.
     pub(crate) fn query(&self, sql: &str) -> Vec<Vec<Option<String>>> {
-        self.runtime.block_on(tables::query(&self.destination(), sql))
+        self.runtime.block_on(tables::query(&self.destination(), self.surroundings(), sql))
     }
 
     /// The same where another process may have the destination open just now: `None` while it has.
@@ -215,13 +225,14 @@ impl World {
             .env("AUTH0_DOMAIN", &self.domain)
             .env("AUTH0_CLIENT_ID", CLIENT_ID)
             .env("AUTH0_CLIENT_SECRET", CLIENT_SECRET)
+            .envs(self.warehouse_variables())
             .envs(self.variables.iter().map(|(name, value)| (name, value)));
         command
     }
 
     /// All rows of all tables.
     pub(crate) fn tables(&self) -> Tables {
-        self.runtime.block_on(tables::read(&self.destination()))
+        self.runtime.block_on(tables::read(&self.destination(), self.surroundings()))
     }
 
     /// Sends a request to the Management API as an administrator.
@@ -265,6 +276,8 @@ impl World {
         match &*self.warehouse {
             Warehouse::File => self.file().exists(),
             Warehouse::Database(database) => !database.sql("SELECT to_regclass('_tenantry.meta')").is_empty(),
+            #[cfg(feature = "snowflake")]
+            Warehouse::Snowflake(_) => self.run(&["status"]).0 != 5,
         }
     }
 
@@ -282,21 +295,35 @@ impl World {
             Warehouse::Database(database) => {
                 database.sql("DROP SCHEMA IF EXISTS auth0, _tenantry CASCADE");
             }
+            #[cfg(feature = "snowflake")]
+            Warehouse::Snowflake(_) => panic!("a test takes another database instead"),
         }
     }
 
-    /// The database, where the destination is one.
+    /// The PostgreSQL database, where the destination is one.
     pub(crate) fn database(&self) -> Option<&Database> {
-        match &*self.warehouse {
-            Warehouse::File => None,
-            Warehouse::Database(database) => Some(database),
-        }
+        if let Warehouse::Database(database) = &*self.warehouse { Some(database) } else { None }
     }
 
     fn destination(&self) -> String {
         match &*self.warehouse {
             Warehouse::File => format!("duckdb:{}", self.file().display()),
             Warehouse::Database(database) => database.url(),
+            #[cfg(feature = "snowflake")]
+            Warehouse::Snowflake(database) => database.url(),
         }
+    }
+
+    /// What the command has to be told of the destination besides its URL.
+    fn warehouse_variables(&self) -> Vec<(String, String)> {
+        #[cfg(feature = "snowflake")]
+        if let Warehouse::Snowflake(database) = &*self.warehouse {
+            return database.variables(database.server.port());
+        }
+        Vec::new()
+    }
+
+    fn surroundings(&self) -> Surroundings {
+        Surroundings::of(self.warehouse_variables())
     }
 }

@@ -1,0 +1,212 @@
+"""The emulator `fakesnow`, which stands for the real Snowflake service: that one cannot run here.
+
+Adds what the real service does and fakesnow does not: proof of identity by a signed key, sessions that have to be renewed, writers that
+wait for one another instead of failing, and a refusal of statements that would end a transaction unasked.
+
+usage: emulator.py FOLDER USED    serves until nobody holds a lock on USED; FOLDER gets `port` and `key.p8`
+"""
+
+import base64
+import fcntl
+import hashlib
+import json
+import os
+import secrets
+import socket
+import sys
+import threading
+import time
+
+import anyio
+import fakesnow.info_schema
+import fakesnow.server as fake
+import jwt
+import uvicorn
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from starlette.applications import Starlette
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+WATCH_SECONDS = 3
+LOCK_SECONDS = 120
+# Tokens of a user with this name are good for so many statements.
+SHORT_LIVED = ("BRIEF", 3)
+DDL = ("CREATE", "DROP", "ALTER", "COMMENT", "TRUNCATE", "USE", "UNDROP")
+DML = ("INSERT", "UPDATE", "DELETE", "MERGE", "COPY")
+
+
+class Session:
+    """What the real service knows of a session, beside its connection."""
+
+    def __init__(self, database, user):
+        self.database = database
+        self.user = user
+        self.master = secrets.token_urlsafe(32)
+        self.is_open = False
+        self.uses = 0
+        self.lock = anyio.Lock()
+
+
+class Writers:
+    """One writer at a time for each database."""
+
+    def __init__(self):
+        self.holder = {}
+
+    async def take(self, session):
+        deadline = time.monotonic() + LOCK_SECONDS
+        while self.holder.get(session.database, session) is not session:
+            if time.monotonic() > deadline:
+                return False
+            await anyio.sleep(0.02)
+        self.holder[session.database] = session
+        return True
+
+    def give(self, session):
+        if self.holder.get(session.database) is session:
+            del self.holder[session.database]
+
+
+def quoting_comments(insert_sql):
+    """A comment with a quote in it is a text like any other."""
+
+    def quoted(catalog, schema, table, text):
+        return insert_sql(catalog, schema, table, text and text.replace("'", "''"))
+
+    return quoted
+
+
+fakesnow.info_schema.insert_table_comment_sql = quoting_comments(fakesnow.info_schema.insert_table_comment_sql)
+
+
+def refused(code, message, status=200):
+    body = {"data": {"errorCode": code, "sqlState": "42000"}, "code": code, "message": message, "success": False}
+    return JSONResponse(body, status_code=status)
+
+
+class Emulator:
+    def __init__(self, key):
+        self.public = key.public_key()
+        der = self.public.public_bytes(
+            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+        self.fingerprint = "SHA256:" + base64.b64encode(hashlib.sha256(der).digest()).decode()
+        self.sessions = {}
+        self.writers = Writers()
+
+    def is_proven(self, data):
+        if data.get("AUTHENTICATOR") != "SNOWFLAKE_JWT":
+            return False
+        name = f"{data['ACCOUNT_NAME'].upper()}.{data['LOGIN_NAME'].upper()}"
+        try:
+            claims = jwt.decode(data["TOKEN"], self.public, algorithms=["RS256"], options={"require": ["exp", "iat"]})
+        except jwt.PyJWTError:
+            return False
+        return claims.get("iss") == f"{name}.{self.fingerprint}" and claims.get("sub") == name
+
+    async def login(self, request):
+        data = json.loads(await request.body())["data"]
+        if not self.is_proven(data):
+            return refused("390144", "JWT token is invalid.")
+        answer = json.loads((await fake.login_request(request)).body)
+        session = Session(request.query_params.get("databaseName"), data["LOGIN_NAME"].upper())
+        self.sessions[answer["data"]["token"]] = session
+        answer["data"].update(masterToken=session.master, validityInSeconds=3600, masterValidityInSeconds=14400)
+        return JSONResponse(answer)
+
+    async def renew(self, request):
+        master = request.headers.get("Authorization", "")[17:-1]
+        old = json.loads(await request.body())["oldSessionToken"]
+        session = self.sessions.pop(old, None)
+        if session is None or session.master != master:
+            return refused("390114", "Authentication token has expired. The user must authenticate again.")
+        token = secrets.token_urlsafe(32)
+        session.uses, session.master = 0, secrets.token_urlsafe(32)
+        self.sessions[token] = session
+        fake.sessions[token] = fake.sessions.pop(old)
+        data = {"sessionToken": token, "masterToken": session.master, "validityInSecondsST": 3600}
+        return JSONResponse({"data": data, "success": True})
+
+    async def close(self, request):
+        token = fake.to_token(request)
+        session = self.sessions.pop(token, None)
+        if session is None:
+            return refused("390111", "Session no longer exists.")
+        async with session.lock:
+            connection = fake.sessions.pop(token)
+            if session.is_open:
+                await anyio.to_thread.run_sync(connection.cursor().execute, "ROLLBACK")
+                self.writers.give(session)
+        return JSONResponse({"data": None, "success": True})
+
+    async def query(self, request):
+        token = fake.to_token(request)
+        session = self.sessions.get(token)
+        if session is None:
+            return refused("390111", "Session no longer exists.")
+        session.uses += 1
+        if session.user == SHORT_LIVED[0] and session.uses > SHORT_LIVED[1]:
+            return refused("390112", "Your session has expired. Please login again.")
+        word = json.loads(await request.body())["sqlText"].split(None, 1)[0].upper()
+        # A session runs one statement after the other.
+        async with session.lock:
+            return await self.one(request, session, word)
+
+    async def one(self, request, session, word):
+        if word in DDL and session.is_open:
+            return refused("090999", f"{word} would commit the open transaction")
+        writes = word in DDL or word in DML or word == "BEGIN"
+        if writes and not await self.writers.take(session):
+            return refused("000625", "Statement has locked out: lock wait timeout")
+        try:
+            answer = await fake.query_request(request)
+        finally:
+            if word in ("COMMIT", "ROLLBACK"):
+                session.is_open = False
+            if not session.is_open and word != "BEGIN":
+                self.writers.give(session)
+        if word == "BEGIN":
+            session.is_open = True
+        return answer
+
+    def app(self):
+        post = ["POST"]
+        routes = [
+            Route("/session/v1/login-request", self.login, methods=post),
+            Route("/session/token-request", self.renew, methods=post),
+            Route("/session", self.close, methods=post),
+            Route("/queries/v1/query-request", self.query, methods=post),
+            Route("/fs_bucket/{path:path}", fake.bucket_upload, methods=["PUT"]),
+        ]
+        return Starlette(routes=routes)
+
+
+def watch(used):
+    """Ends the process once nobody uses it any more."""
+    with open(used) as file:
+        while True:
+            time.sleep(WATCH_SECONDS)
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue
+            os._exit(0)
+
+
+def main(folder, used):
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    pem = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    with open(os.path.join(folder, "key.p8"), "wb", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
+        file.write(pem)
+    listener = socket.create_server(("127.0.0.1", 0))
+    threading.Thread(target=watch, args=(used,), daemon=True).start()
+    with open(os.path.join(folder, "port.new"), "w") as file:
+        file.write(str(listener.getsockname()[1]))
+    os.replace(os.path.join(folder, "port.new"), os.path.join(folder, "port"))
+    uvicorn.Server(uvicorn.Config(Emulator(key).app(), log_level="warning")).run(sockets=[listener])
+
+
+main(*sys.argv[1:])
