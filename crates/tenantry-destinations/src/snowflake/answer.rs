@@ -82,24 +82,25 @@ fn of_column_of_texts(column: &ColumnInfo, texts: &[Option<&str>]) -> Attempt<Ar
             .collect::<Option<Vec<_>>>()
             .map(Int64Array::from)
     };
-    let of_text = || Arc::new(StringArray::from_iter(texts.iter().copied())) as ArrayRef;
+    let of_text = || Arc::new(texts.iter().copied().collect::<StringArray>()) as ArrayRef;
     Ok(match column.kind() {
         Kind::Number => match all(|text| text.parse().ok()) {
             Some(numbers) => Arc::new(numbers),
             None => of_text(),
         },
         Kind::Float => {
-            let read = |text: &Option<&str>| {
+            let read = |text: Option<&str>| {
                 text.map(|text| text.parse::<f64>().map_err(|_| unreadable(column))).transpose()
             };
-            Arc::new(Float64Array::from(texts.iter().map(read).collect::<Attempt<Vec<_>>>()?))
+            Arc::new(Float64Array::from(texts.iter().copied().map(read).collect::<Attempt<Vec<_>>>()?))
         }
-        Kind::Boolean => Arc::new(BooleanArray::from_iter(
-            texts.iter().map(|text| text.map(|text| text == "1" || text.eq_ignore_ascii_case("true"))),
-        )),
+        Kind::Boolean => {
+            let is_true = |text: &str| text == "1" || text.eq_ignore_ascii_case("true");
+            Arc::new(texts.iter().map(|text| text.map(is_true)).collect::<BooleanArray>())
+        }
         Kind::Date => {
             let days = all(|text| text.parse().ok()).ok_or_else(|| unreadable(column))?;
-            Arc::new(StringArray::from_iter(days.iter().map(|days| days.map(date_text))))
+            Arc::new(days.iter().map(|days| days.map(date_text)).collect::<StringArray>())
         }
         Kind::Timestamp(has_zone) => {
             let micros = all(|text| micros_of(text.split(' ').next()?)).ok_or_else(|| unreadable(column))?;
@@ -107,7 +108,7 @@ fn of_column_of_texts(column: &ColumnInfo, texts: &[Option<&str>]) -> Attempt<Ar
         }
         Kind::Time => {
             let micros = all(micros_of).ok_or_else(|| unreadable(column))?;
-            Arc::new(StringArray::from_iter(micros.iter().map(|micros| micros.map(time_text))))
+            Arc::new(micros.iter().map(|micros| micros.map(time_text)).collect::<StringArray>())
         }
         Kind::Text => of_text(),
     })
@@ -175,7 +176,7 @@ fn of_array(column: &ColumnInfo, array: &ArrayRef) -> Attempt<ArrayRef> {
         Kind::Time => {
             let scale = column.scale();
             let text = |value: Option<i64>| Some(time_text(to_micros(value?, scale)));
-            Arc::new(StringArray::from_iter(scaled()?.iter().map(text)))
+            Arc::new(scaled()?.iter().map(text).collect::<StringArray>())
         }
         Kind::Date | Kind::Text => cast(array, &DataType::Utf8)?,
     })
@@ -183,16 +184,13 @@ fn of_array(column: &ColumnInfo, array: &ArrayRef) -> Attempt<ArrayRef> {
 
 /// Numbers of any width: 64 bits where they are whole and fit, else text.
 fn numbers(column: &ColumnInfo, array: &ArrayRef) -> Attempt<ArrayRef> {
-    let (wide, scale) = match array.data_type() {
-        DataType::Decimal128(_, scale) => {
-            let wide: Vec<Option<i128>> = array.as_primitive::<Decimal128Type>().iter().collect();
-            (wide, u32::from(scale.unsigned_abs()))
-        }
-        _ => {
-            let numbers = cast(array, &DataType::Int64)?;
-            let numbers = numbers.as_primitive::<Int64Type>();
-            (numbers.iter().map(|number| number.map(i128::from)).collect(), column.scale())
-        }
+    let (wide, scale) = if let DataType::Decimal128(_, scale) = array.data_type() {
+        let wide: Vec<Option<i128>> = array.as_primitive::<Decimal128Type>().iter().collect();
+        (wide, u32::from(scale.unsigned_abs()))
+    } else {
+        let numbers = cast(array, &DataType::Int64)?;
+        let numbers = numbers.as_primitive::<Int64Type>();
+        (numbers.iter().map(|number| number.map(i128::from)).collect(), column.scale())
     };
     if scale == 0 {
         let whole: Option<Vec<Option<i64>>> =
@@ -201,9 +199,8 @@ fn numbers(column: &ColumnInfo, array: &ArrayRef) -> Attempt<ArrayRef> {
             return Ok(Arc::new(Int64Array::from(whole)));
         }
     }
-    Ok(Arc::new(StringArray::from_iter(
-        wide.into_iter().map(|number| number.map(|number| decimal_text(number, scale))),
-    )))
+    let text = |number: Option<i128>| number.map(|number| decimal_text(number, scale));
+    Ok(Arc::new(wide.into_iter().map(text).collect::<StringArray>()))
 }
 
 fn decimal_text(number: i128, scale: u32) -> String {

@@ -21,9 +21,9 @@ use super::upload::{Put, StageInfo};
 /// Longest time to reach the server, TLS included.
 const CONNECT_TIMEOUT_MAX: Duration = Duration::from_secs(15);
 /// Longest time for one answer: the server itself answers within a minute, if only that the statement still runs.
-const ANSWER_TIMEOUT_MAX: Duration = Duration::from_secs(300);
+const ANSWER_TIMEOUT_MAX: Duration = Duration::from_mins(5);
 /// Longest time to send a file.
-const UPLOAD_TIMEOUT_MAX: Duration = Duration::from_secs(1800);
+const UPLOAD_TIMEOUT_MAX: Duration = Duration::from_mins(30);
 /// How often the result of a statement may fail to be asked for, one time after another.
 const QUESTIONS_MAX: u32 = 5;
 /// How often the server may say that a statement still runs, at about a minute each: six hours.
@@ -405,7 +405,7 @@ pub(super) fn identifier() -> Attempt<String> {
         .map_err(|_| Failure::new(DestinationErrorKind::Failed, "the system gives no random numbers"))?;
     bytes[6] = (bytes[6] & 0x0f) | 0x40;
     bytes[8] = (bytes[8] & 0x3f) | 0x80;
-    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = format!("{:032x}", u128::from_be_bytes(bytes));
     Ok(format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]))
 }
 

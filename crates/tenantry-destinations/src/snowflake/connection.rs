@@ -296,10 +296,7 @@ impl Connection {
 
     /// Whether one of our own tables is there.
     pub(super) async fn has_state_table(&self, table: &str) -> Attempt<bool> {
-        let known = |known: &Mutex<BTreeSet<String>>| {
-            known.lock().map(|known| known.contains(table)).unwrap_or(false)
-        };
-        if known(&self.known) {
+        if self.known.lock().is_ok_and(|known| known.contains(table)) {
             return Ok(true);
         }
         let sql = format!(

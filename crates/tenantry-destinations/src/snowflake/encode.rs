@@ -38,7 +38,7 @@ pub(super) struct Pieces {
 impl Pieces {
     /// Bytes of rows in memory.
     pub(super) fn in_memory(&self) -> usize {
-        self.open.as_ref().map_or(0, |open| open.memory_size())
+        self.open.as_ref().map_or(0, ArrowWriter::memory_size)
     }
 
     /// Adds rows, each with its number behind its own columns, counted from `first`.
@@ -120,10 +120,10 @@ fn column(column: &ArrayRef) -> Attempt<ArrayRef> {
         if !texts.value_data().contains(&0) {
             return Ok(Arc::clone(column));
         }
-        return Ok(Arc::new(StringArray::from_iter(texts.iter().map(|text| text.map(held)))));
+        return Ok(Arc::new(texts.iter().map(|text| text.map(held)).collect::<StringArray>()));
     }
     if let Some(times) = column.as_primitive_opt::<TimestampMicrosecondType>() {
-        return Ok(Arc::new(StringArray::from_iter(times.iter().map(|time| time.map(time_text)))));
+        return Ok(Arc::new(times.iter().map(|time| time.map(time_text)).collect::<StringArray>()));
     }
     match column.data_type() {
         DataType::Boolean | DataType::Int64 => Ok(Arc::clone(column)),

@@ -146,7 +146,8 @@ fn differing(merge: &Merge<'_>, staged: &Staged) -> String {
 fn write(merge: &Merge<'_>, staged: &Staged, commit: &Commit) -> String {
     let (deleted, synced) = (quoted(system::DELETED), quoted(system::SYNCED));
     let data = || merge.table.data_columns();
-    let sets: String = merge.values().map(|column| format!("{0} = s.{0}, ", quoted(column.name))).collect();
+    let set = |column: &Column| format!("{0} = s.{0}, ", quoted(column.name));
+    let sets = merge.values().map(set).collect::<Vec<_>>().concat();
     format!(
         "MERGE INTO {table} AS t USING (\
            SELECT {values}, FALSE AS {deleted}, {now} AS {synced} FROM {place} AS s JOIN {came} AS c ON c.{ARRIVAL} = s.{ARRIVAL}) AS s \

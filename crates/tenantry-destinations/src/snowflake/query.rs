@@ -78,15 +78,12 @@ fn bare(sql: &str) -> String {
         } else {
             None
         };
-        match skipped {
-            Some(length) => {
-                bare.push(' ');
-                rest = &rest[length..];
-            }
-            None => {
-                bare.push(first);
-                rest = &rest[first.len_utf8()..];
-            }
+        if let Some(length) = skipped {
+            bare.push(' ');
+            rest = &rest[length..];
+        } else {
+            bare.push(first);
+            rest = &rest[first.len_utf8()..];
         }
     }
     bare

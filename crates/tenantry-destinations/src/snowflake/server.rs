@@ -111,6 +111,7 @@ fn running(folder: &Path) -> Option<u16> {
     clippy::disallowed_methods,
     reason = "tests find what was installed for them by the same variable as the installer"
 )]
+#[expect(clippy::zombie_processes, reason = "it serves other tests after this one, and stops by itself")]
 fn start(folder: &Path) -> u16 {
     drop(fs::remove_dir_all(folder));
     fs::create_dir_all(folder).unwrap();

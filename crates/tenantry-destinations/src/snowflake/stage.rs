@@ -75,16 +75,15 @@ impl Gathering {
     async fn send(&mut self, connection: &Connection) -> Attempt<()> {
         self.pieces.close()?;
         let place = placed(self.table);
-        let from = match self.loaded {
-            Some(loaded) => loaded,
-            None => {
-                connection.stage().await?;
-                connection.run(&create(&place, self.table, "CREATE OR REPLACE TEMPORARY TABLE")).await?;
-                self.loaded = Some(0);
-                0
-            }
+        let from = if let Some(loaded) = self.loaded {
+            loaded
+        } else {
+            connection.stage().await?;
+            connection.run(&create(&place, self.table, "CREATE OR REPLACE TEMPORARY TABLE")).await?;
+            self.loaded = Some(0);
+            0
         };
-        // A few at a time, so that their bytes fit memory.
+        // One at a time, so that their bytes fit memory.
         for at in from..self.pieces.files() {
             let (bytes, rows) = self.pieces.read(at)?;
             connection.load(&place, &loaded(self.table), vec![bytes], rows).await?;

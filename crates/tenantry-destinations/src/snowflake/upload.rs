@@ -12,7 +12,7 @@ use tenantry_replication::error::DestinationErrorKind;
 use super::connection::{Attempt, Failure};
 
 /// How long a signed address is good for.
-const SIGNED_FOR: Duration = Duration::from_secs(900);
+const SIGNED_FOR: Duration = Duration::from_mins(15);
 /// What stands in a path as it is.
 const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 

@@ -247,7 +247,6 @@ impl Subject for Live {
 
 #[tokio::test]
 #[expect(clippy::disallowed_methods, reason = "who has an account says so in the environment")]
-#[expect(clippy::print_stderr, reason = "what was not tested has to be told")]
 async fn the_real_service_agrees_where_there_is_one() {
     let Ok(place) = std::env::var("TENANTRY_LIVE_SNOWFLAKE") else {
         eprintln!(
