@@ -8,45 +8,29 @@ use std::process::{Command, Stdio};
 
 use crate::{Findings, docs, tidy};
 
+/// What is built and checked: everything, with the destinations that are not in the default build, in one resolution of features, as each further
+/// one would build half of the tree again. `cargo build -p tenantry` is the default build.
+const EVERYTHING: [&str; 4] = ["--workspace", "--locked", "--features", "tenantry/snowflake"];
+
 /// Runs every step and returns one finding for each that failed, and what the project's own checks found.
 pub(crate) fn run(root: &Path) -> io::Result<Findings> {
     let mut findings = Findings::new();
     step(root, &["fmt", "--all", "--check"], &mut findings)?;
-    let lint = ["clippy", "--workspace", "--all-targets", "--locked", "--quiet", "--", "-D", "warnings"];
-    step(root, &lint, &mut findings)?;
+    let of_all = |before: &[&'static str], after: &[&'static str]| [before, &EVERYTHING, after].concat();
+    step(root, &of_all(&["clippy", "--all-targets", "--quiet"], &["--", "-D", "warnings"]), &mut findings)?;
     findings.extend(docs::check(root)?);
     findings.extend(tidy::check(root)?);
     if installed("nextest") {
-        step(root, &["nextest", "run", "--workspace", "--locked", "--no-fail-fast"], &mut findings)?;
+        step(root, &of_all(&["nextest", "run", "--no-fail-fast"], &[]), &mut findings)?;
         // nextest runs no examples in documentation.
-        step(root, &["test", "--doc", "--workspace", "--locked"], &mut findings)?;
+        step(root, &of_all(&["test", "--doc"], &[]), &mut findings)?;
     } else {
-        step(root, &["test", "--workspace", "--locked", "--no-fail-fast"], &mut findings)?;
+        step(root, &of_all(&["test", "--no-fail-fast"], &[]), &mut findings)?;
     }
-    snowflake(root, &mut findings)?;
     if installed("deny") {
         step(root, &["deny", "check"], &mut findings)?;
     }
     Ok(findings)
-}
-
-/// The destination that is not in the default build. Its tests are those of its own, and one tenant in all destinations.
-fn snowflake(root: &Path, findings: &mut Findings) -> io::Result<()> {
-    let packages =
-        ["-p", "tenantry-destinations", "-p", "tenantry", "--features", "tenantry/snowflake", "--locked"];
-    step(
-        root,
-        &[&["clippy"], &packages[..], &["--all-targets", "--quiet", "--", "-D", "warnings"]].concat(),
-        findings,
-    )?;
-    if installed("nextest") {
-        let chosen = ["--no-fail-fast", "-E", "test(snowflake) | test(warehouses)"];
-        return step(root, &[&["nextest", "run"], &packages[..], &chosen].concat(), findings);
-    }
-    for chosen in ["snowflake", "warehouses"] {
-        step(root, &[&["test"], &packages[..], &["--no-fail-fast", chosen]].concat(), findings)?;
-    }
-    Ok(())
 }
 
 /// Measures what runs cost, in the profile of the tests: requests do not depend on it, and a release build takes long.

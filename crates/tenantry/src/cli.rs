@@ -84,7 +84,7 @@ impl Command {
 /// Where the tables are.
 #[derive(Debug, Args)]
 pub(crate) struct DestinationArgs {
-    /// Where the tables are, as duckdb:PATH or postgres://USER@HOST/DATABASE [default: duckdb:tenantry.duckdb]
+    /// Where the tables are, as duckdb:PATH or postgres://USER@HOST/DATABASE; docs/destinations/ describes these and others [default: duckdb:tenantry.duckdb]
     #[arg(long, value_name = "URL")]
     #[expect(clippy::doc_markdown, reason = "a terminal shows it as it stands")]
     pub(crate) destination: Option<String>,

@@ -230,6 +230,22 @@ fn comments(config: &Config) -> Result<Language, CommandError> {
 
 /// Other names of schemes.
 const ALSO_KNOWN: [&str; 1] = ["postgresql"];
+/// Schemes that a build can have, and how it gets them.
+const OPTIONAL: [(&str, &str); 1] = [("snowflake", "--features snowflake")];
+/// Schemes whose SQL the questions, detections and checks are written in.
+const ASKED: [&str; 3] = ["duckdb", "postgres", "postgresql"];
+
+/// Refuses to ask what is known by name where its SQL would not be understood, or would mean something else.
+pub(crate) fn check_asked(url: &str) -> Result<(), CommandError> {
+    let scheme = url.split_once(':').map_or(url, |(scheme, _)| scheme);
+    if ASKED.contains(&scheme) {
+        return Ok(());
+    }
+    Err(CommandError::usage(format!(
+        "questions, detections and checks are written in the SQL of duckdb: and postgres: destinations, not of {scheme}:"
+    ))
+    .hint("`tenantry sql QUERY` asks it in its own SQL"))
+}
 
 /// A destination of no known kind is wrong usage, not a failure of the destination.
 fn check_scheme(url: &str) -> Result<(), CommandError> {
@@ -238,12 +254,15 @@ fn check_scheme(url: &str) -> Result<(), CommandError> {
     if url.contains(':') && known().any(|known| known == scheme) {
         return Ok(());
     }
-    Err(CommandError::usage(format!(
+    let wrong = CommandError::usage(format!(
         "`{}` is no destination: it must look like {}",
         without_password(url),
         BUILT_IN.join(" or ")
-    ))
-    .hint_if(did_you_mean(scheme, known())))
+    ));
+    Err(match OPTIONAL.iter().find(|(optional, _)| *optional == scheme && !known().any(|one| one == scheme)) {
+        Some((_, how)) => wrong.hint(format!("{scheme}: is not in this build; `cargo build --release -p tenantry {how}` makes one that has it")),
+        None => wrong.hint_if(did_you_mean(scheme, known())),
+    })
 }
 
 #[cfg(test)]
@@ -301,5 +320,12 @@ mod tests {
         let error = said(&check_scheme("duckbd:a.duckdb").unwrap_err());
         assert!(error.contains("did you mean `duckdb`?"), "{error}");
         assert!(check_scheme("duckdb").is_err());
+    }
+
+    #[test]
+    fn what_is_known_by_name_is_asked_where_its_sql_is_understood() {
+        assert!(check_asked("duckdb:a").is_ok() && check_asked("postgres://h/w").is_ok());
+        let error = said(&check_asked("snowflake:a/b/c").unwrap_err());
+        assert!(error.contains("not of snowflake:") && error.contains("tenantry sql QUERY"), "{error}");
     }
 }

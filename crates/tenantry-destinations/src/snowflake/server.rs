@@ -75,9 +75,9 @@ impl Database {
         Self { server: Server::shared(), name }
     }
 
-    /// The URL of its schema.
+    /// Its URL. It leaves the schema to the options.
     pub fn url(&self) -> String {
-        format!("snowflake:{ACCOUNT}/{}/auth0", self.name)
+        format!("snowflake:{ACCOUNT}/{}", self.name)
     }
 
     /// What the surroundings have to say, by the names of variables, to reach it by this port.

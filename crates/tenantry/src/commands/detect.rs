@@ -71,6 +71,7 @@ pub(crate) async fn run(args: &DetectArgs) -> CommandResult {
     let (detections, checks) = selected(&args.select, &args.exclude)?;
     let config = Config::load()?.tenant(args.tenant.tenant.as_deref())?;
     let url = config.destination(args.destination.destination.as_deref())?;
+    wiring::check_asked(&url)?;
     let destination = wiring::existing(&config, &url).await?;
     let filled: Vec<&str> = destination
         .summarize(&CATALOG)

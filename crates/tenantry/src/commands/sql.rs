@@ -92,6 +92,9 @@ pub(crate) async fn run(args: &SqlArgs) -> CommandResult {
     // A query can name any schema: where none of several tenants is named, the first will do.
     let config = Config::load()?.tenants(args.tenant.tenant.as_deref())?.swap_remove(0);
     let url = config.destination(args.destination.destination.as_deref())?;
+    if args.known.question.is_some() {
+        wiring::check_asked(&url)?;
+    }
     let destination = wiring::existing(&config, &url).await?;
     let batches = destination.query(&query).await.map_err(|error| match error.kind {
         DestinationErrorKind::Query => {

@@ -42,7 +42,7 @@ fn several(kind: Kind) {
     assert_eq!(of("away", &reports)["outcome"], "credentials", "{messages}");
     assert_eq!(of("beta", &reports)["outcome"], "done", "{messages}");
     let rows = |schema: &str| {
-        let sql = format!("SELECT count(*) AS n FROM {schema}.users WHERE NOT _fivetran_deleted");
+        let sql = format!("SELECT count(*) AS \"n\" FROM {schema}.users WHERE NOT _fivetran_deleted");
         acme.try_query(&sql).unwrap()[0]["n"].as_u64().unwrap()
     };
     let held = |world: &World| world.truth()["users"].len() as u64;
@@ -66,4 +66,10 @@ fn one_tenant_that_fails_keeps_no_other_from_its_turn() {
 #[test]
 fn several_tenants_share_a_database() {
     several(Kind::Postgres);
+}
+
+#[cfg(feature = "snowflake")]
+#[test]
+fn several_tenants_share_a_snowflake_database() {
+    several(Kind::Snowflake);
 }
