@@ -18,9 +18,11 @@ import threading
 import time
 
 import anyio
+import fakesnow.arrow
 import fakesnow.info_schema
 import fakesnow.server as fake
 import jwt
+import pyarrow as pa
 import uvicorn
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -68,16 +70,33 @@ class Writers:
             del self.holder[session.database]
 
 
-def quoting_comments(insert_sql):
-    """A comment with a quote in it is a text like any other."""
+def comments(insert_sql):
+    """A comment with a quote in it is a text like any other, and what is made for a MERGE alone has none: it would be written to another
+    database than the one of the transaction."""
 
-    def quoted(catalog, schema, table, text):
+    def sql(catalog, schema, table, text):
+        if table.lower() == "merge_candidates":
+            return "SELECT 1"
         return insert_sql(catalog, schema, table, text and text.replace("'", "''"))
 
-    return quoted
+    return sql
 
 
-fakesnow.info_schema.insert_table_comment_sql = quoting_comments(fakesnow.info_schema.insert_table_comment_sql)
+def nulls_of_times(to_sf_struct):
+    """A time that is NULL is so as a whole, and not in the parts that never are."""
+
+    def masked(times):
+        whole = times.combine_chunks() if isinstance(times, pa.ChunkedArray) else times
+        parts = to_sf_struct(whole)
+        fields = [parts.type.field(at) for at in range(parts.type.num_fields)]
+        filled = [part.fill_null(0) for part in parts.flatten()]
+        return pa.StructArray.from_arrays(filled, fields=fields, mask=whole.is_null())
+
+    return masked
+
+
+fakesnow.arrow.timestamp_to_sf_struct = nulls_of_times(fakesnow.arrow.timestamp_to_sf_struct)
+fakesnow.info_schema.insert_table_comment_sql = comments(fakesnow.info_schema.insert_table_comment_sql)
 
 
 def refused(code, message, status=200):
