@@ -9,7 +9,7 @@ use tenantry_replication::destination::{Key, TableSummary, Value};
 
 use super::Names;
 use super::connection::{Attempt, Connection, number, text};
-use super::types::{SNOWFLAKE, literal, quoted, stored};
+use super::types::{SNOWFLAKE, held, literal, quoted, stored};
 use crate::sql::summary::{Ended, line};
 use crate::sql::{Staged, comparable, key_texts, same_key};
 
@@ -65,7 +65,7 @@ pub(super) async fn find(
             comparable(&SNOWFLAKE, column, "t", false),
             vec!["?"; some.len()].join(", "),
         );
-        let bound: Vec<Option<String>> = some.iter().cloned().map(Some).collect();
+        let bound: Vec<Option<String>> = some.iter().map(|value| Some(held(value).into_owned())).collect();
         for mut row in connection.answer(&sql, &bound).await?.rows()? {
             let values = row.split_off(root.key.len().min(row.len()));
             found.push((values, row.iter().map(|value| text(Some(value)).unwrap_or_default()).collect()));
