@@ -88,7 +88,14 @@ impl Database {
             .into()
     }
 
-    /// The same as surroundings.
+    /// Runs a statement past the destination.
+    pub async fn run(&self, sql: &str) {
+        let (_, connection) = reached(&self.url(), &self.surroundings()).await;
+        connection.run(sql).await.unwrap();
+        connection.close().await;
+    }
+
+    /// The same variables as surroundings, by its own port.
     pub fn surroundings(&self) -> Surroundings {
         Surroundings::of(self.variables(self.server.port))
     }

@@ -56,9 +56,8 @@ fn untimed(tables: &Tables) -> Tables {
     tables
 }
 
-#[test]
-fn every_command_works_on_a_database() {
-    let world = World::start(small()).into(Kind::Postgres);
+fn every_command_works_on(kind: Kind) {
+    let world = World::start(small()).into(kind);
     let (code, _, messages) = world.run(&["status"]);
     assert_eq!(code, 5, "{messages}");
     assert!(
@@ -72,19 +71,15 @@ fn every_command_works_on_a_database() {
     assert_eq!(code, 0, "{messages}");
     let users = status["tables"].as_array().unwrap().iter().find(|table| table["table"] == "users").unwrap();
     assert_eq!(users["live"], json!(world.truth()["users"].len()), "{users}");
-    let (code, rows, _) = world.run(&[
-        "sql",
-        "select count(*) as n from users where not _fivetran_deleted",
-        "--format",
-        "json",
-    ]);
-    assert_eq!((code, &rows[0]["n"]), (0, &json!(world.truth()["users"].len())));
-    let (code, _, messages) = world.run(&["sql", "delete from auth0.users"]);
+    let asked = "select count(*) from users where not _fivetran_deleted";
+    let (code, rows, messages) = world.run(&["sql", asked, "--format", "json"]);
+    let count = rows[0].as_object().and_then(|row| row.values().next());
+    assert_eq!((code, count), (0, Some(&json!(world.truth()["users"].len()))), "{messages}");
+    let (code, _, messages) = world.run(&["sql", "delete from users where true"]);
     assert_eq!(code, 5, "{messages}");
     assert_eq!(world.run(&["verify", "--full", "--json"]).0, 0);
 
-    let database = world.database().unwrap();
-    database.sql("UPDATE auth0.client SET name = 'tampered' WHERE id = (SELECT min(id) FROM auth0.client)");
+    world.tamper("UPDATE auth0.client SET name = 'tampered' WHERE id = (SELECT min(id) FROM auth0.client)");
     let (code, found, messages) = world.run(&["verify", "--full", "--json"]);
     assert_eq!((code, &found["totals"]["stale"]), (1, &json!(1)), "{messages}");
     assert_eq!(world.run(&["resync", "client"]).0, 0);
@@ -92,8 +87,30 @@ fn every_command_works_on_a_database() {
 }
 
 #[test]
-fn of_two_processes_that_begin_at_once_one_writes_to_the_database() {
-    let world = World::start(Config { users: 60, logs: 150, ..small() }).into(Kind::Postgres);
+fn every_command_works_on_a_database() {
+    every_command_works_on(Kind::Postgres);
+}
+
+/// An emulator stands here for the real service, as it does for the next one.
+#[cfg(feature = "snowflake")]
+#[test]
+fn every_command_works_on_snowflake() {
+    every_command_works_on(Kind::Snowflake);
+}
+
+#[cfg(feature = "snowflake")]
+#[test]
+fn questions_in_another_sql_are_refused_in_words() {
+    let world = World::start(small()).into(Kind::Snowflake);
+    for arguments in [&["detect"][..], &["sql", "--question", "logins-by-day"]] {
+        let (code, _, messages) = world.run(arguments);
+        assert_eq!(code, 2, "{messages}");
+        assert!(messages.contains("not of snowflake:"), "{messages}");
+    }
+}
+
+fn of_two_processes_one_writes_to(kind: Kind) {
+    let world = World::start(Config { users: 60, logs: 150, ..small() }).into(kind);
     for round in 0..3 {
         let begin = || {
             let command = world.command(&["sync", "--json"]);
@@ -107,6 +124,38 @@ fn of_two_processes_that_begin_at_once_one_writes_to_the_database() {
         assert!(codes.iter().all(|code| [0, 5].contains(code)), "{codes:?} {said:?}");
         tables::compare(&world.truth(), &world.tables(), Holding::Whatever);
         world.churn_within_the_hour(&churn(70 + round, 1));
+    }
+}
+
+#[test]
+fn of_two_processes_that_begin_at_once_one_writes_to_the_database() {
+    of_two_processes_one_writes_to(Kind::Postgres);
+}
+
+#[cfg(feature = "snowflake")]
+#[test]
+fn of_two_processes_that_begin_at_once_one_writes_to_snowflake() {
+    of_two_processes_one_writes_to(Kind::Snowflake);
+}
+
+#[cfg(feature = "snowflake")]
+#[test]
+fn a_place_in_snowflake_that_cannot_be_had_is_told_in_words() {
+    let key = ("SNOWFLAKE_PRIVATE_KEY", "canary");
+    let user = ("SNOWFLAKE_USER", "me");
+    for (url, variables, code, words) in [
+        ("snowflake:a", &[user, key][..], 2, "snowflake:ACCOUNT/DATABASE/SCHEMA"),
+        ("snowflake:a/b/c", &[key], 2, "SNOWFLAKE_USER"),
+        ("snowflake:a/b/c", &[user], 2, "SNOWFLAKE_PRIVATE_KEY_FILE"),
+        ("snowflake:a/b/c", &[user, key], 5, "not PEM"),
+        ("snowflake:a/b/c", &[user, key, ("TENANTRY_SCHEMA", "d")], 2, "snowflake:ACCOUNT/DATABASE"),
+    ] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tenantry"));
+        let command = command.args(["status", "--destination", url]).env_clear();
+        let output = command.envs(variables.iter().copied()).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{url}: {said}");
+        assert!(said.contains(words) && !said.contains("canary"), "{url}: {said}");
     }
 }
 

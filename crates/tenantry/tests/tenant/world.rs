@@ -300,9 +300,14 @@ impl World {
         }
     }
 
-    /// The PostgreSQL database, where the destination is one.
-    pub(crate) fn database(&self) -> Option<&Database> {
-        if let Warehouse::Database(database) = &*self.warehouse { Some(database) } else { None }
+    /// Writes to a warehouse past the command.
+    pub(crate) fn tamper(&self, sql: &str) {
+        match &*self.warehouse {
+            Warehouse::File => panic!("a file has one writer"),
+            Warehouse::Database(database) => drop(database.sql(sql)),
+            #[cfg(feature = "snowflake")]
+            Warehouse::Snowflake(database) => self.runtime.block_on(database.run(sql)),
+        }
     }
 
     fn destination(&self) -> String {
