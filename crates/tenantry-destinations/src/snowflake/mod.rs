@@ -193,7 +193,10 @@ impl Destination for Snowflake {
         let wanted = tenant.to_owned();
         let held = self
             .on("claim the destination", async move |shared: Arc<Shared>| {
-                let mut session = shared.keeper().await?;
+                let mut session = shared.session().await?;
+                if shared.access == Access::Read {
+                    return state::other_tenant(session.connection(), &wanted).await;
+                }
                 let transaction = session.begin(None).await?;
                 let held = state::claim(session.connection(), &wanted).await;
                 session.end(&shared.address, transaction, held).await

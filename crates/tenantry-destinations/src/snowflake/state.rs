@@ -36,13 +36,17 @@ pub(super) async fn check_layout(connection: &Connection) -> Attempt<()> {
 
 /// Notes whose tables these are; gives the tenant that they belong to if it is another one.
 pub(super) async fn claim(connection: &Connection, tenant: &str) -> Attempt<Option<String>> {
-    let meta = connection.state_place("meta");
-    let known = connection.texts(&format!("SELECT \"TENANT\" FROM {meta}")).await?;
-    if let Some(known) = known.into_iter().flatten().next().flatten() {
-        return Ok((known != tenant).then_some(known));
-    }
-    connection.change(&format!("UPDATE {meta} SET \"TENANT\" = ?"), &[Some(tenant.to_owned())]).await?;
-    Ok(None)
+    let sql =
+        format!("UPDATE {} SET \"TENANT\" = ? WHERE \"TENANT\" IS NULL", connection.state_place("meta"));
+    connection.change(&sql, &[Some(tenant.to_owned())]).await?;
+    other_tenant(connection, tenant).await
+}
+
+/// The tenant that the tables belong to if it is another one.
+pub(super) async fn other_tenant(connection: &Connection, tenant: &str) -> Attempt<Option<String>> {
+    let sql = format!("SELECT \"TENANT\" FROM {}", connection.state_place("meta"));
+    let known = connection.texts(&sql).await?;
+    Ok(known.into_iter().flatten().flatten().find(|known| known != tenant))
 }
 
 /// What earlier runs left; nothing for a database without our schema.

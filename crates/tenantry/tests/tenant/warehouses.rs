@@ -77,7 +77,8 @@ fn every_command_works_on(kind: Kind) {
     assert_eq!((code, count), (0, Some(&json!(world.truth()["users"].len()))), "{messages}");
     let (code, _, messages) = world.run(&["sql", "delete from users where true"]);
     assert_eq!(code, 5, "{messages}");
-    assert_eq!(world.run(&["verify", "--full", "--json"]).0, 0);
+    let (code, _, messages) = world.run(&["verify", "--full", "--json"]);
+    assert_eq!(code, 0, "{messages}");
 
     world.tamper("UPDATE auth0.client SET name = 'tampered' WHERE id = (SELECT min(id) FROM auth0.client)");
     let (code, found, messages) = world.run(&["verify", "--full", "--json"]);
