@@ -231,6 +231,7 @@ pub(super) async fn record(connection: &Connection, run: &RunRecord) -> Attempt<
             table.quarantined,
             table.requests,
             table.drifted,
+            table.limited,
         ];
         let mut row = vec![
             of_number(run.run),
@@ -239,7 +240,8 @@ pub(super) async fn record(connection: &Connection, run: &RunRecord) -> Attempt<
             Cell::Text(table.message.as_deref().map(|message| held(message).into_owned())),
         ];
         row.extend(counts.map(of_number));
-        row.push(Cell::Sql(format!("{:?}::FLOAT", table.seconds)));
+        let times = [table.seconds, table.waited, table.began];
+        row.extend(times.map(|seconds| Cell::Sql(format!("{seconds:?}::FLOAT"))));
         row
     });
     let columns = [
@@ -254,7 +256,10 @@ pub(super) async fn record(connection: &Connection, run: &RunRecord) -> Attempt<
         "quarantined",
         "requests",
         "drifted",
+        "limited",
         "seconds",
+        "waited",
+        "began",
     ];
     insert(connection, "run_table", &columns, rows.collect()).await
 }
