@@ -36,9 +36,10 @@
   if (!wanted) return;
   const state = live && live.querySelector(".live-state");
   const table = live && live.querySelector(".live-lines");
+  const words = live ? JSON.parse(live.dataset.words) : {};
   const say = (what) => {
     if (!live) return;
-    state.textContent = what ? `${live.dataset.running}: ${what}` : live.dataset.idle;
+    state.textContent = what ? `${live.dataset.running}: ${words[what] ?? what}` : live.dataset.idle;
     state.classList.toggle("is-running", Boolean(what));
   };
   const line = (told) => {
@@ -55,7 +56,7 @@
       }
       table.tBodies[0].append(row);
     }
-    const texts = [told.stream, told.state, told.records.toLocaleString("en"), told.requests.toLocaleString("en")];
+    const texts = [told.stream, words[told.state] ?? told.state, told.records.toLocaleString("en"), told.requests.toLocaleString("en")];
     texts.forEach((text, at) => { row.cells[at].textContent = text; });
   };
   const watch = () => {

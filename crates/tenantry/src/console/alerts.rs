@@ -123,7 +123,8 @@ mod tests {
             losses: tenantry_replication::destination::Losses { counts: (1, 0), ..Default::default() },
             read_until: Some(1_000 * HOUR - read_hours_ago * HOUR),
             has_aggregates: false,
-            answers: super::super::insight::Answers::default(),
+            answers: std::sync::Arc::default(),
+            asked_at: 0,
         }
     }
 

@@ -1,4 +1,4 @@
-//! An answer as a file: CSV, JSON or Parquet, with every value as it is, within limits of its own.
+//! An answer as a file: CSV, JSON or Parquet, with every value as it is, within limits of its own. Sensitive values only where they were asked for.
 
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -8,7 +8,7 @@ use parquet::file::properties::WriterProperties;
 use tenantry_replication::destination::Answer;
 
 use super::reply::{self, Trouble};
-use super::sql::asked;
+use super::sql::{asked, is_sensitive};
 use super::visit::Visit;
 use crate::terminal::values;
 
@@ -23,6 +23,12 @@ pub(super) async fn file(visit: &Visit) -> Response {
             what: format!("the answer has more than {ROWS_MAX} rows: ask for it in parts"),
             hint: None,
         }),
+        Ok(answer) if !visit.query.has("reveal") && is_sensitive(question, &answer).contains(&true) => {
+            Err(Trouble {
+                what: "the answer holds sensitive values: show them first, then export".to_owned(),
+                hint: None,
+            })
+        }
         Ok(answer) => written(&answer, visit.query.get("as").unwrap_or_default()),
         Err(trouble) => Err(trouble),
     };

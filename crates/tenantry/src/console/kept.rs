@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use tenantry_replication::catalog::CATALOG;
-use tenantry_replication::clock::Micros;
+use tenantry_replication::clock::{MICROS_PER_SECOND, Micros};
 use tenantry_replication::destination::{Losses, TableSummary};
 use tenantry_replication::error::DestinationResult;
 use tenantry_replication::source::auth0::read_until;
@@ -19,6 +19,8 @@ use super::insight::Answers;
 pub(super) const RUNS: usize = 100;
 /// Losses of each kind that are kept for pages.
 const LOSSES: usize = 20;
+/// Answers are asked for again after so long, also where no run has changed anything: what is counted up to now moves on.
+const ASKED_AGAIN: Micros = 15 * 60 * MICROS_PER_SECOND;
 /// How long after a failure the figures are made again.
 const AGAIN: Duration = Duration::from_secs(2);
 
@@ -39,8 +41,10 @@ pub(super) struct Figures {
     pub(super) read_until: Option<Micros>,
     /// Whether the aggregates are those of these figures.
     pub(super) has_aggregates: bool,
-    /// Answers as of these figures.
-    pub(super) answers: Answers,
+    /// Answers as of these figures, or of older ones that no run has changed anything since.
+    pub(super) answers: Arc<Answers>,
+    /// What counts as now for these answers.
+    pub(super) asked_at: Micros,
 }
 
 impl Figures {
@@ -53,6 +57,11 @@ impl Figures {
     fn log(&self) -> Option<(u64, Option<Micros>)> {
         let log = CATALOG.stream(CATALOG.feed.stream)?.root();
         self.table(log.name).map(|line| (line.live, line.newest))
+    }
+
+    /// What tells whether any row of any table is another one.
+    fn rows(&self) -> Vec<(u64, u64, Option<Micros>)> {
+        self.tables.iter().map(|table| (table.live, table.deleted, table.newest)).collect()
     }
 
     /// Rows that the tenant still has, in all tables.
@@ -78,14 +87,16 @@ impl Console {
     }
 
     async fn count(&self, has_aggregates: bool) -> DestinationResult<Figures> {
+        let at = self.clock.now();
         Ok(Figures {
-            at: self.clock.now(),
+            at,
             tables: self.reader.summarize(&CATALOG).await?,
             runs: self.reader.runs(RUNS).await?,
             losses: self.reader.losses(LOSSES).await?,
             read_until: self.reader.state().await?.checkpoints.values().filter_map(read_until).max(),
             has_aggregates,
-            answers: Answers::default(),
+            answers: Arc::default(),
+            asked_at: at,
         })
     }
 
@@ -97,6 +108,10 @@ impl Console {
             self.aggregate().await?;
         }
         figures.has_aggregates = true;
+        let is_young = figures.at.saturating_sub(before.asked_at) < ASKED_AGAIN;
+        if before.has_aggregates && is_young && before.rows() == figures.rows() {
+            (figures.answers, figures.asked_at) = (Arc::clone(&before.answers), before.asked_at);
+        }
         let figures = Arc::new(figures);
         self.kept.put(&figures);
         Ok(figures)

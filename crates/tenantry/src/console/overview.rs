@@ -1,7 +1,7 @@
 //! The first page: is the copy true and fresh, what needs a look, what did the last runs change.
 
 use maud::{Markup, html};
-use tenantry_replication::catalog::CATALOG;
+use tenantry_replication::catalog::{CATALOG, Stream};
 use tenantry_replication::clock::{MICROS_PER_SECOND, Micros};
 use tenantry_replication::state::RunRecord;
 
@@ -46,6 +46,7 @@ fn health(visit: &Visit, figures: &Figures, live: &Now, now: Micros) -> Markup {
     let next = live.due.values().min().copied();
     let today: u64 =
         figures.runs.iter().filter(|run| run.started_at > now - DAY).map(|run| run.requests).sum();
+    let limited: u64 = figures.runs.iter().filter(|run| run.started_at > now - DAY).map(limited_of).sum();
     html! {
         section.cards aria-label=(words.say("Health", "状態")) {
             div.card.(if is_whole { "is-good" } else { "is-warn" }) {
@@ -83,6 +84,7 @@ fn health(visit: &Visit, figures: &Figures, live: &Now, now: Micros) -> Markup {
                         None => { (words.say("within the tenant's rate limits", "テナントのレート制限内")) }
                     }
                 }
+                @if limited > 0 { p { (words.counted(limited, "refused for the rate limit", "refused for the rate limit", "件がレート制限で拒否")) } }
             }
             div.card {
                 h2 { (words.say("Next sync", "次回の同期")) }
@@ -124,6 +126,12 @@ fn needs_a_look(visit: &Visit, figures: &Figures, live: &Now, now: Micros) -> Ma
             }
         }
     }
+}
+
+/// Requests of a run that the tenant refused for its rate limit: tables of one list tell the same.
+fn limited_of(run: &RunRecord) -> u64 {
+    let of_list = |list: &Stream| run.tables.iter().find(|table| list.table(&table.table).is_some());
+    CATALOG.streams.iter().filter_map(of_list).map(|table| table.limited).sum()
 }
 
 /// Rows that a run inserted, updated and deleted.

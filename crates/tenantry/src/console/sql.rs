@@ -88,12 +88,7 @@ async fn answered(visit: &Visit, question: &str) -> Content {
         p.found role="status" {
             (words.counted(answer.len() as u64, "row", "rows", "行")) @if answer.is_cut { "+" }
             " · " (format!("{:.0} ms", took.as_secs_f64() * 1_000.0))
-            span.exports {
-                (words.say("Export: ", "エクスポート："))
-                @for (kind, name) in [("csv", "CSV"), ("json", "JSON"), ("parquet", "Parquet")] {
-                    a href=(Pairs::default().with("q", question).with("as", kind).behind("/sql/export")) { (name) } " "
-                }
-            }
+            @if revealed || !hides.contains(&true) { (exports(visit, question)) }
         }
         @if hides.iter().any(|hides| *hides) {
             @let other = if revealed { visit.query.clone().without("reveal") } else { visit.query.clone().with("reveal", "1") };
@@ -104,6 +99,20 @@ async fn answered(visit: &Visit, question: &str) -> Content {
         (chart(visit, &answer))
         (table(visit, &answer, &hides, revealed)?)
     })
+}
+
+/// Ways to take the answer along; sensitive values go along where they are shown.
+fn exports(visit: &Visit, question: &str) -> Markup {
+    let asked = Pairs::default().with("q", question);
+    let asked = if visit.query.has("reveal") { asked.with("reveal", "1") } else { asked };
+    html! {
+        span.exports {
+            (visit.words.say("Export: ", "エクスポート："))
+            @for (kind, name) in [("csv", "CSV"), ("json", "JSON"), ("parquet", "Parquet")] {
+                a href=(asked.clone().with("as", kind).behind("/sql/export")) { (name) } " "
+            }
+        }
+    }
 }
 
 /// Which columns of an answer hold what is shown only when it is asked for: by name, where the question names their table.

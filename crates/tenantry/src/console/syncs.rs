@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use axum::http::StatusCode;
 use axum::response::Response;
 use maud::{Markup, html};
+use serde_json::{Value, json};
 use tenantry_replication::catalog::CATALOG;
 use tenantry_replication::clock::{MICROS_PER_SECOND, Micros};
 use tenantry_replication::state::{RunRecord, TableRecord};
@@ -22,7 +23,7 @@ use crate::terminal::text;
 use crate::verification;
 
 /// Width of the longest bar of a run.
-const BAR: f64 = 160.0;
+const BAR: f64 = 90.0;
 
 pub(super) async fn page(visit: &Visit) -> Content {
     let figures = visit.console.figures().await?;
@@ -43,11 +44,11 @@ pub(super) fn under_way(visit: &Visit, live: &Now) -> Markup {
         CATALOG.streams.iter().filter_map(|stream| Some((stream.name, live.streams.get(stream.name)?)));
     html! {
         section #live data-events="/syncs/events" data-idle=(words.say("No sync is running.", "実行中の同期はありません。"))
-            data-running=(words.say("Running", "実行中")) {
+            data-running=(words.say("Running", "実行中")) data-words=(states(words).to_string()) {
             h2 { (words.say("Now", "現在")) }
             p.live-state role="status" aria-live="polite" {
                 @match live.running {
-                    Some((what, _)) => { (words.say("Running", "実行中")) ": " (what) }
+                    Some((what, _)) => { (words.say("Running", "実行中")) ": " (states(words)[what].as_str().unwrap_or(what)) }
                     None => { (words.say("No sync is running.", "実行中の同期はありません。")) }
                 }
             }
@@ -65,7 +66,7 @@ pub(super) fn under_way(visit: &Visit, live: &Now) -> Markup {
                     @for (name, line) in lines {
                         tr data-stream=(name) {
                             td { (name) }
-                            td { (line.state) }
+                            td { (states(words)[line.state].as_str().unwrap_or(line.state)) }
                             td.number { (text::count(line.records)) }
                             td.number { (text::count(line.requests)) }
                         }
@@ -74,6 +75,21 @@ pub(super) fn under_way(visit: &Visit, live: &Now) -> Markup {
             }
         }
     }
+}
+
+/// Words for what a script is told by its name.
+fn states(words: Words) -> Value {
+    json!({
+        "sync": words.say("sync", "同期"),
+        "resync": words.say("reading again in full", "全件再取得"),
+        "verify": words.say("verification", "検証"),
+        "reading": words.say("reading", "読み取り中"),
+        "done": words.outcome("done"),
+        "skipped": words.outcome("skipped"),
+        "failed": words.outcome("failed"),
+        "stopped": words.outcome("stopped"),
+        "frozen": words.outcome("frozen"),
+    })
 }
 
 fn buttons(visit: &Visit) -> Markup {
@@ -257,7 +273,7 @@ fn line(words: Words, table: &TableRecord, longest: f64) -> Markup {
             @for number in numbers { td.number { (cells::count(number)) } }
             td.number { @if table.waited < 0.05 { span.none { "0" } } @else { (text::seconds(table.waited)) } }
             td.bar {
-                svg viewBox="0 0 160 8" width="160" height="8" aria-hidden="true" { rect.bar-fill x=(format!("{from:.1}")) width=(format!("{width:.1}")) height="8" rx="2" {} }
+                svg viewBox="0 0 90 8" width="90" height="8" aria-hidden="true" { rect.bar-fill x=(format!("{from:.1}")) width=(format!("{width:.1}")) height="8" rx="2" {} }
                 " " (text::seconds(table.seconds))
             }
         }

@@ -175,4 +175,9 @@ fn sensitive_values_do_not_reach_the_browser_until_they_are_asked_for() {
         let sign = if path.contains('?') { '&' } else { '?' };
         assert!(holds(&served.page(&format!("{path}{sign}reveal=1"))), "{path} does not show it when asked");
     }
+    let export = "/sql/export?as=csv&q=select+code+from+auth0.action";
+    let refused = served.get(export);
+    assert!(refused.status == 400 && !holds(&refused.body), "it is exported unasked");
+    assert!(holds(&served.page(&format!("{export}&reveal=1"))), "it is not exported when asked");
+    assert!(!served.page("/sql?q=select+code+from+auth0.action").contains("/sql/export"));
 }

@@ -113,7 +113,7 @@ impl<'a> Waiting<'a> {
 
     /// Who offends against a check.
     pub(super) async fn check(&self, check: &'static Check) -> Option<Found> {
-        let usual = Chosen::usual(self.figures.at);
+        let usual = Chosen::usual(self.figures.asked_at);
         self.soon(key_of_check(check), || check.sql(&usual.filter)).await
     }
 
@@ -206,7 +206,7 @@ impl Console {
 
     /// Asks what the first pages show, one after the other: they find it there then. What fails is asked again by its page, which says why.
     pub(in crate::console) async fn prepare(&self, figures: &Figures) {
-        let chosen = Chosen::usual(figures.at);
+        let chosen = Chosen::usual(figures.asked_at);
         for question in QUESTIONS {
             let heeded = chosen.heeded(question.takes);
             let sql = question.sql(&heeded.filter, source(figures));

@@ -32,7 +32,7 @@ enum State {
 pub(in crate::console) async fn index(visit: &Visit) -> Content {
     let words = visit.words;
     let figures = visit.console.figures().await?;
-    let chosen = Chosen::read(&visit.query, figures.at);
+    let chosen = Chosen::read(&visit.query, figures.asked_at);
     let waiting = Waiting::many(&visit.console, &figures);
     let mut checks = Vec::with_capacity(CHECKS.len());
     for check in CHECKS {
@@ -105,7 +105,8 @@ fn posture_card(words: Words, checks: &[(&'static Check, Option<Verdict>)]) -> M
             }
             div {
                 h2 { (words.say("Posture score", "態勢スコア")) }
-                p { (passed) " / " (checks.len()) " " (words.say("checks pass", "項目が合格")) }
+                @if is_whole { p { (passed) " / " (checks.len()) " " (words.say("checks pass", "項目が合格")) } }
+                @else { p { (words.say("The checks are being counted.", "項目を集計しています。")) } }
                 p.fine { (words.say("The weight of the checks that pass, of all that have an answer.", "回答のある項目の重みのうち、合格した割合。")) }
             }
         }
@@ -216,7 +217,7 @@ pub(in crate::console) fn one(visit: &Visit, id: &str) -> Response {
 async fn detected(visit: &Visit, detection: &'static Detection) -> Content {
     let words = visit.words;
     let figures = visit.console.figures().await?;
-    let chosen = Chosen::read(&visit.query, figures.at);
+    let chosen = Chosen::read(&visit.query, figures.asked_at);
     let waiting = Waiting::one(&visit.console, &figures);
     let answer = waiting.detection(detection, &chosen).await.transpose()?;
     Ok(html! {
@@ -233,7 +234,7 @@ async fn checked(visit: &Visit, check: &'static Check) -> Content {
     let words = visit.words;
     let figures = visit.console.figures().await?;
     let answer = Waiting::one(&visit.console, &figures).check(check).await.transpose()?;
-    let usual = Chosen::usual(figures.at);
+    let usual = Chosen::usual(figures.asked_at);
     Ok(html! {
         p.lead { (words.text(check.about)) }
         section.notice { h2 { (words.say("What to do", "対処")) } p { (words.text(check.fix)) } }

@@ -93,9 +93,14 @@ fn bars(words: Words, question: &Question, drawn: &Drawn, small: bool) -> Markup
     let number = |row: &Vec<Value>| row[value].as_f64().unwrap_or(0.0);
     let most = drawn.rows.iter().map(number).fold(0.0, f64::max).max(f64::MIN_POSITIVE);
     let shown = if small { BARS_SMALL } else { BARS };
+    let mut rows: Vec<&Vec<Value>> = drawn.rows.iter().collect();
+    // Where few are shown they are the largest, whatever the order of the answer; steps have one of their own.
+    if small && question.chart == Chart::Bars {
+        rows.sort_by(|a, b| number(b).total_cmp(&number(a)));
+    }
     html! {
         div.hbars.(if small { "" } else { "panel" }) role="img" aria-label={ (words.text(question.title)) " – " (words.say("the table has the same numbers", "表と同じ値")) } {
-            @for row in drawn.rows.iter().take(shown) {
+            @for row in rows.into_iter().take(shown) {
                 span { (said(words, question, &columns[name], &row[name])) }
                 svg viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true" { rect.c1 width=(format!("{:.2}", number(row) / most * WIDTH)) height="8" {} }
                 span.number { (cells::short(words, Kind::Number, &row[value])) }

@@ -23,7 +23,7 @@ use super::visit::Visit;
 pub(super) async fn index(visit: &Visit) -> Content {
     let words = visit.words;
     let figures = visit.console.figures().await?;
-    let chosen = Chosen::read(&visit.query, figures.at);
+    let chosen = Chosen::read(&visit.query, figures.asked_at);
     let waiting = Waiting::many(&visit.console, &figures);
     let mut found = Vec::with_capacity(QUESTIONS.len());
     for question in QUESTIONS {

@@ -21,7 +21,7 @@ pub(super) async fn page(visit: &Visit, question: &'static Question) -> Content 
     let words = visit.words;
     let console = &visit.console;
     let figures = console.figures().await?;
-    let chosen = Chosen::read(&visit.query, figures.at);
+    let chosen = Chosen::read(&visit.query, figures.asked_at);
     let found = Waiting::one(console, &figures).question(question, &chosen).await.transpose()?;
     let drawn = found.map(|answer| Drawn::new(&answer)).transpose()?;
     let sql = question.sql(&chosen.heeded(question.takes).filter, Source::Tables);
@@ -93,7 +93,7 @@ fn micros(rfc3339: &str) -> Option<Micros> {
 pub(super) async fn rows(visit: &Visit, question: &'static Question) -> Content {
     let words = visit.words;
     let figures = visit.console.figures().await?;
-    let chosen = Chosen::read(&visit.query, figures.at);
+    let chosen = Chosen::read(&visit.query, figures.asked_at);
     let pick = picked(&visit.query, question);
     let sql = question
         .rows_sql(&chosen.filter, &pick, ROWS)
