@@ -18,7 +18,7 @@ const users = () => answer("select count(*) as n from auth0.users where not _fiv
 const organizations = () => answer("select count(*) as n from auth0.organization where not _fivetran_deleted");
 const runs = async () => answer("select coalesce(max(run), 0) as n from _tenantry.run");
 
-/** Presses the button of a scene, and waits until a sync that began afterwards has ended, as the page tells it live. */
+/** Presses the button of a scene, and waits until the page tells of a sync that ended afterwards, without another visit. */
 const play = async (title) => {
   const before = await runs();
   await go(page, `${base}/demo`);
@@ -26,26 +26,28 @@ const play = async (title) => {
   await card.getByRole("button", { name: "Make it happen" }).click();
   await page.waitForURL(/\/demo\?did=/);
   await page.locator(".notice.is-good").waitFor();
-  // The history below fills itself, without another visit.
+  await page.locator("#live tr[data-stream]").first().waitFor({ state: "attached", timeout: 90_000 });
   await page.locator(`main a[href='/syncs/${before + 1}']`).waitFor({ timeout: 90_000 });
-  check((await page.locator("#live tr[data-stream]").count()) > 0, `${title}: no list was shown live`);
 };
 
-/** Waits until a page shows what it is asked for. */
-const shows = async (path, holds, what) => {
-  for (let look = 0; look < 60; look += 1) {
-    await go(page, base + path);
+/** Waits until something arrives: a sync on the schedule may have come between the scene and the one that brings it. */
+const arrives = async (holds, what) => {
+  for (let look = 0; look < 90; look += 1) {
     if (await holds()) return;
     await page.waitForTimeout(500);
   }
   check(false, what);
 };
 
+/** Waits until a page shows what it is asked for. */
+const shows = (path, holds, what) => arrives(async () => { await go(page, base + path); return holds(); }, what);
+
 const rows = () => page.locator("table.is-data tbody tr").count();
 
-const failures = await answer("select count(*) as n from auth0.logs where type in ('f', 'fp', 'fu')");
+const failed = () => answer("select count(*) as n from auth0.logs where type in ('f', 'fp', 'fu')");
+const failures = await failed();
 await play("A password-spraying attack");
-check((await answer("select count(*) as n from auth0.logs where type in ('f', 'fp', 'fu')")) >= failures + 10, "the attack left no failures");
+await arrives(async () => (await failed()) >= failures + 10, "the attack left no failures");
 await shows("/detections/password-spraying", async () => (await rows()) > 0, "the attack is not detected");
 await shows("/insight/failures-by-ip", async () => (await rows()) > 0, "the attack is not among the failures");
 // A number of it leads to its rows.
@@ -56,16 +58,16 @@ check((await rows()) > 0, "the number leads to no rows");
 
 const before = await users();
 await play("A bulk import");
-await shows("/syncs", async () => (await users()) >= before + 500, "the imported users did not arrive");
+await arrives(async () => (await users()) >= before + 500, "the imported users did not arrive");
 
 const left = await users();
 await play("An administrator's mistake");
-check((await users()) < left, "no user was marked deleted after the mistake");
+await arrives(async () => (await users()) < left, "no user was marked deleted after the mistake");
 await shows("/insight/admin-changes", async () => (await rows()) > 0, "the administrator's changes are not shown");
 
 const organized = await organizations();
 await play("A deleted organization");
-check((await organizations()) === organized - 1, "the organization was not marked deleted");
+await arrives(async () => (await organizations()) === organized - 1, "the organization was not marked deleted");
 await go(page, `${base}/explore/organization?deleted=1`);
 check((await page.locator("tr.is-deleted").count()) === 1, "the deleted organization is not struck through");
 

@@ -26,7 +26,7 @@ for (const [name, path] of pages) {
     const one = await visitor(chrome, base, { width, height: 820, locale, scheme, cookies });
     const answer = await go(one.page, base + path);
     // What is being counted fills itself.
-    await one.page.waitForFunction(() => !document.querySelector(".counting") && !document.querySelector("main").innerText.includes("…\n"), null, { timeout: 20_000 }).catch(() => {});
+    await one.page.waitForFunction(() => !document.querySelector(".counting") && !/counting…|集計中…/.test(document.querySelector("main").innerText), null, { timeout: 20_000 }).catch(() => {});
     await one.page.waitForTimeout(250);
     if (answer.status() === 200) await one.page.screenshot({ path: join(folder, `console-${name}${suffix}.png`), fullPage: process.env.CONSOLE_LOOKS === "all" && width < 500 });
     await one.context.close();
