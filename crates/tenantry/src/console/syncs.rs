@@ -233,16 +233,16 @@ async fn one(visit: &Visit, number: u64) -> Content {
                 thead { tr {
                     th scope="col" { (words.say("Table", "テーブル")) }
                     th scope="col" { (words.say("Outcome", "結果")) }
+                    th scope="col" { (words.say("Timeline", "経過")) }
+                    th.number scope="col" { (words.say("Requests", "リクエスト")) }
+                    th.number scope="col" title=(words.say("Requests that the tenant refused for its rate limit", "レート制限で拒否されたリクエスト")) { "429" }
+                    th.number scope="col" title=(words.say("How long the list's requests waited for their turn, added up", "一覧のリクエストが送信を待った時間の合計")) { (words.say("Waited", "待機")) }
                     th.number scope="col" { (words.say("Inserted", "追加")) }
                     th.number scope="col" { (words.say("Updated", "更新")) }
                     th.number scope="col" { (words.say("Deleted", "削除")) }
                     th.number scope="col" { (words.say("Unchanged", "変更なし")) }
                     th.number scope="col" { (words.say("Drifted", "差異")) }
                     th.number scope="col" { (words.say("Quarantined", "隔離")) }
-                    th.number scope="col" { (words.say("Requests", "リクエスト")) }
-                    th.number scope="col" title=(words.say("Requests that the tenant refused for its rate limit", "レート制限で拒否されたリクエスト")) { "429" }
-                    th.number scope="col" title=(words.say("How long the list's requests waited for their turn, added up", "一覧のリクエストが送信を待った時間の合計")) { (words.say("Waited", "待機")) }
-                    th scope="col" { (words.say("Timeline", "経過")) }
                 } }
                 tbody { @for table in &run.tables { (line(words, table, longest)) } }
             }
@@ -253,16 +253,9 @@ async fn one(visit: &Visit, number: u64) -> Content {
 fn line(words: Words, table: &TableRecord, longest: f64) -> Markup {
     let width = (table.seconds / longest * BAR).max(1.0);
     let from = (table.began / longest * BAR).min(BAR - width);
-    let numbers = [
-        table.inserted,
-        table.updated,
-        table.deleted,
-        table.unchanged,
-        table.drifted,
-        table.quarantined,
-        table.requests,
-        table.limited,
-    ];
+    let sent = [table.requests, table.limited];
+    let rows =
+        [table.inserted, table.updated, table.deleted, table.unchanged, table.drifted, table.quarantined];
     html! {
         tr {
             td {
@@ -270,12 +263,13 @@ fn line(words: Words, table: &TableRecord, longest: f64) -> Markup {
                 @if let Some(message) = &table.message { p.fine { (message) } }
             }
             td { (cells::outcome(words, &table.outcome)) }
-            @for number in numbers { td.number { (cells::count(number)) } }
-            td.number { @if table.waited < 0.05 { span.none { "0" } } @else { (text::seconds(table.waited)) } }
             td.bar {
                 svg viewBox="0 0 90 8" width="90" height="8" aria-hidden="true" { rect.bar-fill x=(format!("{from:.1}")) width=(format!("{width:.1}")) height="8" rx="2" {} }
                 " " (text::seconds(table.seconds))
             }
+            @for number in sent { td.number { (cells::count(number)) } }
+            td.number { @if table.waited < 0.05 { span.none { "0" } } @else { (text::seconds(table.waited)) } }
+            @for number in rows { td.number { (cells::count(number)) } }
         }
     }
 }
