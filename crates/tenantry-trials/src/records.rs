@@ -38,9 +38,10 @@ pub(crate) fn are_whole(world: &World, memory: &MemoryDestination, commit: &Comm
     if !matches!(stream.replication, Replication::FullTable | Replication::Export) {
         return;
     }
-    let spared: BTreeSet<&Vec<String>> = match &commit.scope {
-        Scope::Records { spared } | Scope::Table { spared } => spared.iter().collect(),
-        Scope::Rows => BTreeSet::new(),
+    let is_spared = |record: &Vec<String>| match &commit.scope {
+        Scope::Records { spared } | Scope::Table { spared } => spared.contains(record),
+        // A record came whose key could not be read: it may have been a part of any.
+        Scope::Rows => true,
     };
     for (name, counts) in &published.tables {
         let Some(table) = stream.children().iter().find(|table| table.name == *name) else { continue };
@@ -65,7 +66,7 @@ pub(crate) fn are_whole(world: &World, memory: &MemoryDestination, commit: &Comm
             });
             let before = state.torn.remove(table.name).unwrap_or_default();
             let (known, found): (BTreeSet<_>, BTreeSet<_>) =
-                torn.into_iter().partition(|record| spared.contains(record) || before.contains(*record));
+                torn.into_iter().partition(|record| is_spared(record) || before.contains(*record));
             state.torn.insert(table.name, known.into_iter().cloned().collect());
             found
         };

@@ -100,7 +100,7 @@ impl Reading<'_> {
         };
         if self.sweeps() && !planted(Defect::SweepSkipped) {
             Scope::Table { spared: spared() }
-        } else if self.publishes_as_it_goes() || self.stream.parent.is_some() {
+        } else if self.publishes_as_it_goes() || self.stream.parent.is_some() || self.normalizer.nameless() {
             Scope::Rows
         } else {
             Scope::Records { spared: spared() }
