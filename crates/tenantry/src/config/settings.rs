@@ -235,6 +235,22 @@ pub(crate) const SNOWFLAKE_HOST: Setting = Setting {
     default: None,
 };
 
+pub(crate) const BIGQUERY_EMULATOR: Setting = Setting {
+    variables: &["BIGQUERY_EMULATOR_HOST"],
+    key: None,
+    kind: Kind::Text,
+    about: "for bigquery: destinations: where an emulator listens on this machine, as HOST:PORT, or another endpoint, as https://HOST",
+    default: None,
+};
+
+pub(crate) const BIGQUERY_LOCATION: Setting = Setting {
+    variables: &["BIGQUERY_LOCATION"],
+    key: None,
+    kind: Kind::Text,
+    about: "for bigquery: destinations: where missing datasets are made, such as EU",
+    default: None,
+};
+
 pub(crate) const SELECT: Setting = Setting {
     variables: &["TENANTRY_SELECT"],
     key: Some("sync.select"),
@@ -390,6 +406,8 @@ pub(crate) const SETTINGS: &[&Setting] = &[
     &SNOWFLAKE_WAREHOUSE,
     &SNOWFLAKE_ROLE,
     &SNOWFLAKE_HOST,
+    &BIGQUERY_EMULATOR,
+    &BIGQUERY_LOCATION,
     &SELECT,
     &EXCLUDE,
     &STREAMS_AT_ONCE,

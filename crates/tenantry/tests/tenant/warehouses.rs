@@ -17,6 +17,8 @@ const KINDS: &[Kind] = &[
     Kind::Postgres,
     #[cfg(feature = "snowflake")]
     Kind::Snowflake,
+    #[cfg(feature = "bigquery")]
+    Kind::BigQuery,
 ];
 
 #[test]
@@ -92,11 +94,17 @@ fn every_command_works_on_a_database() {
     every_command_works_on(Kind::Postgres);
 }
 
-/// An emulator stands here for the real service, as it does for the next one.
+/// An emulator stands here for the real service, as it does for the ones below.
 #[cfg(feature = "snowflake")]
 #[test]
 fn every_command_works_on_snowflake() {
     every_command_works_on(Kind::Snowflake);
+}
+
+#[cfg(feature = "bigquery")]
+#[test]
+fn every_command_works_on_bigquery() {
+    every_command_works_on(Kind::BigQuery);
 }
 
 #[cfg(feature = "snowflake")]
@@ -137,6 +145,12 @@ fn of_two_processes_that_begin_at_once_one_writes_to_the_database() {
 #[test]
 fn of_two_processes_that_begin_at_once_one_writes_to_snowflake() {
     of_two_processes_one_writes_to(Kind::Snowflake);
+}
+
+#[cfg(feature = "bigquery")]
+#[test]
+fn of_two_processes_that_begin_at_once_one_writes_to_bigquery() {
+    of_two_processes_one_writes_to(Kind::BigQuery);
 }
 
 #[cfg(feature = "snowflake")]
