@@ -341,6 +341,7 @@ impl World {
         #[cfg(feature = "snowflake")]
         if let Warehouse::Snowflake(database) = &*self.warehouse {
             return database.variables(database.server.port());
+        }
         #[cfg(feature = "bigquery")]
         if let Warehouse::BigQuery(dataset) = &*self.warehouse {
             return vec![dataset.variable()];
