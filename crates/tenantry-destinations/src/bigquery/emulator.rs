@@ -17,11 +17,11 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use tenantry_replication::catalog::schema::NAMESPACE;
+
 use super::address::EMULATOR;
 use crate::Surroundings;
 
-/// The project of all tests.
-const PROJECT: &str = "trial";
 /// How often a start is asked whether it is through, and the pause between two questions.
 const QUESTIONS_MAX: u32 = 1200;
 const PAUSE: Duration = Duration::from_millis(100);
@@ -54,25 +54,26 @@ impl Emulator {
     }
 }
 
-/// A pair of datasets that no other test uses.
+/// The datasets of a project that no other test uses.
 pub struct Dataset {
     /// The emulator that holds it.
     pub emulator: Emulator,
-    /// Its name; that of the state's is made of it.
+    /// Name of the replicated tables' dataset; that of the state's is made of it.
     pub name: String,
+    project: String,
 }
 
 impl Dataset {
     /// One that no run has been to.
     pub fn new() -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
-        let name = format!("t{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        Self { emulator: Emulator::shared(), name }
+        let project = format!("trial-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        Self { emulator: Emulator::shared(), name: NAMESPACE.to_owned(), project }
     }
 
-    /// The URL that names it.
+    /// The URL that names its project. It leaves the dataset to the options.
     pub fn url(&self) -> String {
-        format!("bigquery:{PROJECT}.{}", self.name)
+        format!("bigquery:{}", self.project)
     }
 
     /// The variable that leads to the emulator, and its value.
@@ -88,7 +89,7 @@ impl Dataset {
     /// Runs a statement past the destination, and gives its answer: columns parted by `|`, rows by line ends.
     pub fn sql(&self, sql: &str) -> String {
         let query = json!({
-            "query": sql, "useLegacySql": false, "defaultDataset": { "projectId": PROJECT, "datasetId": self.name },
+            "query": sql, "useLegacySql": false, "defaultDataset": { "projectId": self.project, "datasetId": self.name },
         });
         let job = self.ask("POST", "/jobs", &json!({ "configuration": { "query": query } }));
         assert!(job["status"]["errorResult"].is_null() && job["error"].is_null(), "{sql}: {job}");
@@ -124,8 +125,9 @@ impl Dataset {
         let mut stream = TcpStream::connect(("127.0.0.1", self.emulator.port)).unwrap();
         write!(
             stream,
-            "{method} /bigquery/v2/projects/{PROJECT}{path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\
+            "{method} /bigquery/v2/projects/{}{path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\
              Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            self.project,
             body.len()
         )
         .unwrap();
