@@ -16,7 +16,7 @@ use super::stage::{Settled, Stage, create, drop_tables, stage_texts, staged_colu
 use super::state;
 use super::types::POSTGRES;
 use crate::sql::layout::PARKED;
-use crate::sql::{ARRIVAL, comparable};
+use crate::sql::{ARRIVAL, settle};
 
 /// Name of the table that holds parked rows of a table.
 fn rows_of(table: &Table) -> String {
@@ -117,12 +117,9 @@ pub(super) async fn resume(
         None => None,
     };
     for table in stream.tables.iter().filter(|table| kept(table).is_some()) {
-        let column = left_out.and_then(|left_out| left_out.column_of(stream, table));
-        let column = column.and_then(|name| table.columns.iter().find(|column| column.name == name));
-        let without = column.zip(values.as_ref()).map(|(column, values)| {
-            let value = comparable(&POSTGRES, column, "p", values.blank);
-            format!(" WHERE NOT EXISTS (SELECT 1 FROM {} AS v WHERE v.k0 = {value})", values.place)
-        });
+        let without = left_out
+            .zip(values.as_ref())
+            .and_then(|(left_out, values)| settle::without(&POSTGRES, stream, table, left_out, values));
         let query = format!(
             "SELECT {} FROM {} AS p{} ORDER BY p.{ARRIVAL}",
             staged_names(table, "p"),

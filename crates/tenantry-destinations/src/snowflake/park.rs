@@ -15,7 +15,7 @@ use super::stage::{Settled, Stage, create, stage_texts, staged_columns, staged_n
 use super::state;
 use super::types::{SNOWFLAKE, literal, quoted, stored, told_type};
 use crate::sql::layout::PARKED;
-use crate::sql::{ARRIVAL, comparable};
+use crate::sql::{ARRIVAL, settle};
 
 /// Name of the table that holds parked rows of a table.
 fn rows_of(table: &Table) -> String {
@@ -201,12 +201,9 @@ pub(super) async fn resume(
         None => None,
     };
     for table in stream.tables.iter().filter(|table| kept.has(table)) {
-        let column = left_out.and_then(|left_out| left_out.column_of(stream, table));
-        let column = column.and_then(|name| table.columns.iter().find(|column| column.name == name));
-        let without = column.zip(values.as_ref()).map(|(column, values)| {
-            let value = comparable(&SNOWFLAKE, column, "p", values.blank);
-            format!(" WHERE NOT EXISTS (SELECT 1 FROM {} AS v WHERE v.k0 = {value})", values.place)
-        });
+        let without = left_out
+            .zip(values.as_ref())
+            .and_then(|(left_out, values)| settle::without(&SNOWFLAKE, stream, table, left_out, values));
         let query = format!(
             "SELECT {} FROM {} AS p{}",
             staged_names(table, "p"),

@@ -5,6 +5,7 @@
 
 use tenantry_replication::catalog::{Stream, Table, system};
 use tenantry_replication::clock::Micros;
+use tenantry_replication::destination::LeftOut;
 
 use super::record::RecordKey;
 use super::{ARRIVAL, Dialect, Keys, Staged, columns, comparable, key_texts};
@@ -85,4 +86,18 @@ pub(crate) fn keys_since(dialect: &dyn Dialect, root: &Staged, column: &str, sin
     let (column, time) = (dialect.quoted(column), dialect.time(since));
     let keys = key_texts(dialect, root.table, "r");
     format!("SELECT {keys} FROM {} AS r WHERE r.{column} >= {time}", root.place)
+}
+
+/// Condition that leaves out the parked rows `p` of a table whose record holds one of these values; `None` where the table has no such column.
+pub(crate) fn without(
+    dialect: &dyn Dialect,
+    stream: &'static Stream,
+    table: &Table,
+    left_out: &LeftOut,
+    values: &Keys,
+) -> Option<String> {
+    let name = left_out.column_of(stream, table)?;
+    let column = table.columns.iter().find(|column| column.name == name)?;
+    let value = comparable(dialect, column, "p", values.blank);
+    Some(format!(" WHERE NOT EXISTS (SELECT 1 FROM {} AS v WHERE v.k0 = {value})", values.place))
 }
