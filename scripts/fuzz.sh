@@ -13,6 +13,8 @@ CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$root/target}/fuzz"
 export CARGO_TARGET_DIR
 
 cargo run --quiet --locked -p tenantry-fuzz -- fuzz/corpus
+# The versions that everything else is built with: cargo adds what only the programs need.
+cp Cargo.lock fuzz/Cargo.lock
 [ $# -gt 0 ] || set -- $(ls fuzz/corpus)
 failed=
 for target in "$@"; do

@@ -15,7 +15,8 @@ const USAGE: &str =
   --without ...   leave out parts of it: names of groups of faults, `round:N`, `beside:N`, `crash:N`, `step:N`
   --shrink        make failing trials small
   --trace         print the course of the trial
-  --planted NAME  plant this defect (several: with commas), and find the first seed that shows it, from S on; with --seed: try that one
+  --planted NAME  plant this defect (several: with commas), and find the first seed that shows it, from S on; with --seed: try that one,
+                  and with --trace: print the course of the trial with it
   --planted       do so for every defect, and keep the table of the seeds";
 
 struct Order {
@@ -126,6 +127,12 @@ fn plant(name: &str, order: &Order, out: &mut impl Write) -> std::io::Result<boo
     use tenantry_trials::planted::{Catch, SEEDS, TABLE, hunt, table, try_seed};
 
     let names: Vec<&str> = name.split(',').collect();
+    if order.one && order.traces {
+        tenantry_replication::defects::plant(
+            Defect::ALL.iter().copied().find(|defect| defect.name() == name),
+        );
+        return perform(order, out);
+    }
     let is_chosen = |defect: &Defect| name.is_empty() || names.contains(&defect.name());
     let chosen: Vec<Defect> = Defect::ALL.iter().copied().filter(is_chosen).collect();
     let seeds = order.from..if order.one { order.from + 1 } else { SEEDS };

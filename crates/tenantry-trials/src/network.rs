@@ -125,20 +125,22 @@ impl Network {
         } else if path.starts_with("/exports/") && world.strikes(Group::LinkExpired) {
             return Way::Other(answers::expired_link());
         }
-        let beyond = pages::beyond(world, path, &request.url.query);
+        let list = pages::list(path, self.is_rival);
+        let beyond = pages::beyond(world, &list, &request.url.query);
         let is_beyond = beyond.is_some();
         let mut response = beyond.unwrap_or_else(|| self.ask(request));
         if world.strikes(Group::AnswerLost) {
             return Way::Fails("connection reset");
         }
         if !is_beyond {
-            pages::disturb(world, path, &request.url.query, &mut response);
+            pages::disturb(world, path, &list, &request.url.query, &mut response);
         }
         let is_odd = response.status == 200 && path.starts_with("/api/") && world.strikes(Group::OddRecord);
         // Of searches for users some answers are read for their number alone.
         if is_odd && answers::spoil(world, path, &mut response) && path != "/api/v2/users" {
             world.state().run.spoiled.insert(target(request));
         }
+        answers::spoil_again(world, path, &mut response);
         Way::Tenant(response)
     }
 

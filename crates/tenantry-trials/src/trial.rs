@@ -12,7 +12,7 @@ use tenantry_simulator::{Churn, Config, Plan};
 use crate::chance::Chance;
 use crate::faults::Group;
 
-use changes::{reshape, swap, what};
+use changes::{lasting, reshape, swap, what};
 
 /// Trials in so many are calm: changes and crashes, but no faults.
 const CALM_ONE_IN: u64 = 6;
@@ -22,8 +22,28 @@ const OUTLIVED: f64 = 0.1;
 const FULL_ODDS: f64 = 0.2;
 /// Share of trials in which runs bring the log's tables up to date and no others, until all are.
 const LOG_ALONE: f64 = 0.08;
+/// Share of trials in which many events become readable late, and runs that read the log and nothing else come between the others.
+const LATECOMERS: f64 = 0.06;
+/// How many of a thousand events are late in these, and by how much at most.
+const LATECOMERS_PER_MILLE: u32 = 700;
+const LATECOMERS_MICROS: i64 = 120 * 1_000_000;
+/// Share of trials in which nothing makes a run read everything after the first one: what that one missed, nobody brings.
+const STEADY: f64 = 0.1;
+/// Longest pause in these: events of all of them can still be read.
+const STEADY_PAUSE_MAX: Duration = Duration::from_hours(12);
+/// Roles that such a tenant has at least: several pages.
+const STEADY_ROLES: u32 = 9;
+/// How often a page of these holds more than was asked for, in half of them.
+const STEADY_LARGER: f64 = 0.2;
+/// Share of trials in which records of lists that others depend on do not fit, how often, and how many connections there are at least.
+const SPOILED_PARENTS: f64 = 0.06;
+const ODD_PARENTS: f64 = 0.4;
+const ODD_CONNECTIONS: u32 = 3;
 /// Share of trials in which every process is given a token, and asks for none.
 const GIVEN_TOKEN: f64 = 0.12;
+/// Share of these in which our clock is wrong as well, and how often it is set.
+const GIVEN_CLOCK_WRONG: f64 = 0.6;
+const CLOCK_WRONG: f64 = 0.6;
 /// Share of rounds that find times noted by a clock that was far ahead.
 const NOTED_AHEAD: f64 = 0.02;
 /// How long such a token holds: longer than any trial.
@@ -73,6 +93,8 @@ pub(crate) struct Round {
     pub(crate) rival: Option<Rival>,
     /// Whether an earlier version has noted times by a clock that was far ahead.
     pub(crate) noted_ahead: bool,
+    /// Whether the run reads the log and nothing else.
+    pub(crate) log_alone: bool,
     /// A verification before the run, and the point at which it dies if it comes that far.
     pub(crate) verifies: Option<u64>,
     pub(crate) steps: Vec<Step>,
@@ -159,13 +181,88 @@ impl Trial {
                 number > 0 && Chance::new(seed, &format!("ahead {number}")).happens(NOTED_AHEAD);
             trial.rounds.push(round);
         }
+        let drawn = |name: &str, share: f64| {
+            let mut chance = Chance::new(seed, name);
+            chance.happens(share).then_some(chance)
+        };
+        if let Some(mut chance) = drawn("latecomers", LATECOMERS) {
+            trial.come_late(&mut steps, &mut chance);
+        } else if let Some(mut chance) = drawn("steady", STEADY) {
+            trial.keep_steady(&mut steps, &mut chance);
+        } else if drawn("odd parents", SPOILED_PARENTS).is_some() {
+            trial.spoil_parents();
+        }
         trial.leave_out(without);
         if trial.given_token {
             trial.config.token_micros = GIVEN_TOKEN_MICROS;
             // Such a token is not replaced: a run has to fail without it.
             trial.odds.retain(|group, _| !matches!(group, Group::Revoked | Group::Denied));
+            // No answer tells the time before the first read begins, so that our own clock may be believed.
+            let may_be_wrong = !without.contains(Group::ClockWrong.name());
+            if may_be_wrong && Chance::new(seed, "given token, wrong clock").happens(GIVEN_CLOCK_WRONG) {
+                trial.odds.insert(Group::ClockWrong, CLOCK_WRONG);
+            }
         }
         trial
+    }
+
+    /// Lets every run after the first one follow the log, and read nothing as a whole that it does not tell of.
+    fn follow_log(&mut self) {
+        self.full_every = Duration::from_hours(24 * 7);
+        // The last run would read everything for its sake.
+        self.odds.remove(&Group::OddRecord);
+        for round in &mut self.rounds {
+            round.full = false;
+            round.pause = round.pause.min(STEADY_PAUSE_MAX);
+        }
+    }
+
+    /// Lets something happen a minute or two before each run, which often cannot hear of it yet, and lets the next run only write it down.
+    fn come_late(&mut self, steps: &mut usize, chance: &mut Chance) {
+        self.follow_log();
+        self.config.late_logs_per_mille = LATECOMERS_PER_MILLE;
+        self.config.late_log_micros = LATECOMERS_MICROS;
+        let disturbed = chance.happens(0.5);
+        if !disturbed {
+            self.odds.clear();
+        }
+        for round in self.rounds.iter_mut().skip(1) {
+            if !disturbed {
+                round.crashes.clear();
+                (round.follows, round.rival, round.verifies, round.noted_ahead) = (0, None, None, false);
+            }
+            // What one run could not hear of, the next one writes down, and the one after that has to apply.
+            round.log_alone = round.number % 2 == 0;
+            let (least, most) = JUST_BEFORE;
+            let before = least + (most - least) * chance.share();
+            round.pause = round.pause.max(Duration::from_secs_f64(2.0 * most));
+            let when = When::Pause(1.0 - before / round.pause.as_secs_f64());
+            round.add(steps, when, lasting(chance));
+        }
+    }
+
+    /// Lets the first run read lists of several pages that shift, or that are larger than was asked for: what it missed, no later one brings.
+    fn keep_steady(&mut self, steps: &mut usize, chance: &mut Chance) {
+        self.follow_log();
+        self.page_size = chance.pick(&[2, 3]);
+        self.config.roles = self.config.roles.max(STEADY_ROLES);
+        if chance.happens(0.5) {
+            self.odds.insert(Group::LargerPage, STEADY_LARGER);
+            // A list that changes is read again.
+            let touches_no_list = |step: &Step| matches!(step.what, What::Logins(_) | What::Membership);
+            self.rounds.iter_mut().for_each(|round| round.steps.retain(touches_no_list));
+        } else if let Some(first) = self.rounds.first_mut() {
+            for _ in 0..2 {
+                first.add(steps, When::Page(chance.between(1, 8)), swap(chance));
+            }
+        }
+    }
+
+    /// Lets records of lists that others depend on not fit, while every run reads everything.
+    fn spoil_parents(&mut self) {
+        self.odds.insert(Group::OddRecord, ODD_PARENTS);
+        self.config.connections = self.config.connections.max(ODD_CONNECTIONS);
+        self.rounds.iter_mut().for_each(|round| round.full = true);
     }
 
     fn leave_out(&mut self, without: &BTreeSet<String>) {
@@ -179,7 +276,7 @@ impl Trial {
             round.crashes.retain(|crash| stays("crash", crash.number));
             if !stays("beside", round.number) {
                 (round.follows, round.rival, round.verifies) = (0, None, None);
-                round.noted_ahead = false;
+                (round.noted_ahead, round.log_alone) = (false, false);
             }
         }
     }
@@ -189,7 +286,8 @@ impl Trial {
         let rounds = self.rounds.iter().map(|round| format!("round:{}", round.number));
         let groups = self.odds.keys().map(|group| group.name().to_owned());
         let has_beside = |round: &&Round| {
-            round.follows > 0 || round.rival.is_some() || round.verifies.is_some() || round.noted_ahead
+            let is_other = round.noted_ahead || round.log_alone;
+            round.follows > 0 || round.rival.is_some() || round.verifies.is_some() || is_other
         };
         let beside = self.rounds.iter().filter(has_beside).map(|round| format!("beside:{}", round.number));
         let crashes = self.rounds.iter().flat_map(|round| &round.crashes);
@@ -199,6 +297,26 @@ impl Trial {
         let whole = [("log-alone", self.log_alone), ("given-token", self.given_token)];
         let whole = whole.into_iter().filter(|(_, is_on)| *is_on).map(|(name, _)| name.to_owned());
         rounds.chain(groups).chain(whole).chain(beside).chain(crashes).chain(steps).collect()
+    }
+}
+
+impl Round {
+    /// Adds a change of the tenant.
+    fn add(&mut self, steps: &mut usize, when: When, churn: Churn) {
+        self.steps.push(Step { number: *steps, when, what: What::Churn(Box::new(churn)) });
+        *steps += 1;
+        self.sort();
+    }
+
+    /// Brings the steps into the order in which they are due.
+    fn sort(&mut self) {
+        let order = |when: When| match when {
+            When::Pause(share) => (0, share),
+            When::Request(request) => (1, request as f64),
+            When::Page(page) => (2, page as f64),
+        };
+        let due = |a: &Step, b: &Step| order(a.when).partial_cmp(&order(b.when));
+        self.steps.sort_by(|a, b| due(a, b).unwrap_or(std::cmp::Ordering::Equal));
     }
 }
 
@@ -267,6 +385,7 @@ fn round(number: usize, steps: &mut usize, crashes: &mut usize, chance: &mut Cha
         follows: 0,
         rival: None,
         noted_ahead: false,
+        log_alone: false,
         verifies: None,
         steps: steps_of,
         crashes: crashes_of,
@@ -301,14 +420,7 @@ fn round(number: usize, steps: &mut usize, crashes: &mut usize, chance: &mut Cha
     if chance.happens(OUTLIVED) {
         outlive(&mut round, steps, chance);
     }
-    let order = |when: When| match when {
-        When::Pause(share) => (0, share),
-        When::Request(request) => (1, request as f64),
-        When::Page(page) => (2, page as f64),
-    };
-    round
-        .steps
-        .sort_by(|a, b| order(a.when).partial_cmp(&order(b.when)).unwrap_or(std::cmp::Ordering::Equal));
+    round.sort();
     while round.crashes.len() < 3 && chance.happens(0.45) {
         let point = chance.magnitude(1.0, 700.0) as u64;
         // Often at once; now and then so late that nothing of the time before is listened to again for other reasons.

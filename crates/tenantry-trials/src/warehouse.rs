@@ -46,6 +46,8 @@ pub(crate) struct Seen {
     resumed: BTreeMap<&'static str, Micros>,
     /// The log's last position, and the events that could be read when the run began that wrote it.
     pub(crate) position: Option<(String, Arc<BTreeSet<String>>)>,
+    /// The same for each position that was written, by the run that wrote it first.
+    positions: BTreeMap<String, Arc<BTreeSet<String>>>,
     unacknowledged: Option<&'static str>,
     /// Which run of the trial left something under which number.
     numbers: BTreeMap<u64, (u64, bool)>,
@@ -184,7 +186,7 @@ impl Warehouse {
     fn note_position(&self, checkpoint: &Checkpoint) {
         let Checkpoint::Log { log_id, whole_until, .. } = checkpoint else { return };
         // What a checkpoint calls unproven, it does not claim: the next read proves it or tells a gap.
-        let log_id = whole_until.as_ref().map_or(log_id, |proven| proven.min(log_id));
+        let claimed = whole_until.as_ref().map_or(log_id, |proven| proven.min(log_id));
         let at = self.world.clock.truth();
         let state = &mut *self.world.state();
         if !state.history.owes() {
@@ -192,9 +194,11 @@ impl Warehouse {
             state.history.owe();
         }
         let seen = &mut *self.seen();
-        // A position that does not move says nothing of what became readable before it since.
-        if seen.position.as_ref().is_none_or(|(position, _)| position != log_id) {
-            seen.position = Some((log_id.clone(), Arc::clone(&state.run.heard)));
+        // A position that does not move says nothing of what became readable before it since, also where a later run proves it.
+        let heard = seen.positions.entry(log_id.clone()).or_insert_with(|| Arc::clone(&state.run.heard));
+        let heard = if claimed == log_id { heard } else { &state.run.heard };
+        if seen.position.as_ref().is_none_or(|(position, _)| position != claimed) {
+            seen.position = Some((claimed.clone(), Arc::clone(heard)));
         }
     }
 

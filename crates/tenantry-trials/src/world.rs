@@ -107,6 +107,8 @@ pub(crate) struct Run {
     pub(crate) absent: BTreeSet<String>,
     /// Whether the tenant said of a record that it is not there.
     pub(crate) gone: bool,
+    /// Connections that do not fit their table.
+    pub(crate) odd: BTreeSet<String>,
     pub(crate) conduct: Conduct,
     /// Answers to the last requests for lists.
     pub(crate) earlier: Earlier,

@@ -51,6 +51,18 @@ impl Failure {
         self.message.starts_with("Out of Memory Error")
     }
 
+    /// Says what to do about it where the memory did not do.
+    pub(super) fn told_of_limit(mut self, is_the_users: bool) -> Self {
+        if self.is_out_of_memory() {
+            self.message.push_str(if is_the_users {
+                "; the limit is the one that was set for DuckDB: allow it more, or set none"
+            } else {
+                "; that is four fifths of this machine's memory: run it where there is more"
+            });
+        }
+        self
+    }
+
     /// The error to report, with what was being done.
     pub(super) fn during(self, action: impl Into<String>) -> DestinationError {
         DestinationError::new(self.kind, action, self.message)

@@ -76,7 +76,8 @@ impl Publish<'_> {
         }
         self.limits.memory.restore(self.connection);
         let dropped = self.drop_staged();
-        let done = done?;
+        let limit_is_the_users = !self.limits.memory.is_ours;
+        let done = done.map_err(|failure| failure.told_of_limit(limit_is_the_users))?;
         dropped?;
         Ok(done)
     }

@@ -87,7 +87,7 @@ impl Life<'_> {
         let edges = self.edges();
         edges.source.begin();
         let catalog = crate::catalog::with_pages_of(self.trial.page_size);
-        let options = self.options(false);
+        let options = self.options(false, self.log_alone);
         let world = std::sync::Arc::clone(&self.world);
         let stop = || world.fate.struck().is_some();
         let ended = world.clock.run_until(verify(&edges, catalog, &options, depth), stop);

@@ -43,7 +43,7 @@ impl Life<'_> {
         let warehouse = Arc::new(self.warehouse.beside());
         let source = self.source_of_rival();
         let catalog = catalog::with_pages_of(self.trial.page_size);
-        let options = self.options(false);
+        let options = self.options(false, self.log_alone);
         async move {
             let memory = warehouse.memory();
             world.clock.sleep(tries_after).await;

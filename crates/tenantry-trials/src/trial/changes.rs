@@ -35,6 +35,18 @@ pub(super) fn swap(chance: &mut Chance) -> Churn {
     }
 }
 
+/// Changes of records that are looked at one by one where the log tells of them, and by no other means for a week.
+pub(super) fn lasting(chance: &mut Chance) -> Churn {
+    Churn {
+        seed: chance.next(),
+        users_deleted: 2,
+        clients_created: 1,
+        connections_created: 1,
+        organizations_created: 1,
+        ..Churn::default()
+    }
+}
+
 /// A list grows, so that a walk over its pages begins anew, and what it has given already is another by then.
 pub(super) fn reshape(chance: &mut Chance) -> Churn {
     Churn {

@@ -137,10 +137,12 @@ impl Kills {
             self.is_readable();
         }
         let begun = now();
+        let early = self.world.truth();
         let (code, report, messages) = self.world.run(&["sync", "--json"]);
         assert_eq!(code, 0, "round {}: {report} {messages}", self.round);
         self.usual = (self.usual * 3 + begun.elapsed()) / 4;
-        let (truth, held) = (self.world.truth(), self.world.tables());
+        let (mut truth, held) = (self.world.truth(), self.world.tables());
+        tables::settle_figures(&mut truth, early, &held);
         let holding =
             self.before.as_ref().map_or(Holding::Nothing, |(truth, held)| Holding::Before(truth, held));
         tables::compare(&truth, &held, holding);
