@@ -21,8 +21,8 @@ build: setup-build ## Build the tenantry command
 	@cargo build --locked -p tenantry
 	@printf '\nbuilt %s\n' "$(CARGO_TARGET_DIR)/debug/tenantry"
 
-release: setup-build ## Build the tenantry command, optimised
-	@cargo build --locked --release -p tenantry
+release: setup-build ## Build the tenantry command, optimised, with every destination
+	@cargo build --locked --release -p tenantry --features bigquery,snowflake
 	@printf '\nbuilt %s\n' "$(CARGO_TARGET_DIR)/release/tenantry"
 
 docs: setup-build ## Write the documents that are generated from the code

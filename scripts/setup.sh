@@ -152,21 +152,37 @@ fetch_auth0_python() {
     cp "$pins/requirements.txt" "$clients/python/requirements.txt"
 }
 
-# The emulator that stands for Snowflake in the tests; versions are pinned beside those tests.
-need_snowflake_emulator() {
-    pins="$root/crates/tenantry-destinations/tests/snowflake/requirements.txt"
-    home="$cache/snowflake"
+# The emulators that stand for warehouses in the tests; versions are pinned beside those tests.
+need_emulator() {
+    warehouse=$1 package=$2
+    pins="$root/crates/tenantry-destinations/tests/$warehouse/requirements.txt"
+    home="$cache/$warehouse"
     if cmp -s "$pins" "$home/requirements.txt"; then return; fi
     have python3 || apt_install python3
     uv=$(command -v uv || echo "$cache/uv/bin/uv")
-    say "installing fakesnow for the tests"
+    say "installing $package for the tests"
     rm -rf "$home"
     if ! UV_PYTHON_DOWNLOADS=never "$uv" venv --quiet --no-project "$home" ||
         ! "$uv" pip install --quiet --python "$home/bin/python" -r "$pins"; then
-        give_up "could not install fakesnow; check the network, then run: make setup"
+        give_up "could not install $package; check the network, then run: make setup"
     fi
+    if [ "$warehouse" = bigquery ]; then keep_spatial; fi
     # Last, since it says that all of it is there.
     cp "$pins" "$home/requirements.txt"
+}
+
+# The extension of bqemulator's engine, which it would fetch on every first start.
+keep_spatial() {
+    case "$(uname -m)" in
+    aarch64) platform=linux_arm64 ;;
+    *) platform=linux_amd64 ;;
+    esac
+    for file in "$home"/lib/python*/site-packages/duckdb_extension_spatial/extensions/*/spatial.duckdb_extension; do
+        [ -e "$file" ] || give_up "the package duckdb-extension-spatial holds no extension; report it"
+        version=$(basename "$(dirname "$file")")
+        mkdir -p "$home/home/.duckdb/extensions/$version/$platform"
+        cp "$file" "$home/home/.duckdb/extensions/$version/$platform/"
+    done
 }
 
 fetch_auth0_deploy_cli() {
@@ -227,7 +243,8 @@ tests)
     need_uv
     need_auth0_clients
     need_browser
-    need_snowflake_emulator
+    need_emulator snowflake fakesnow
+    need_emulator bigquery bqemulator
     ;;
 *) give_up "usage: scripts/setup.sh build|tests" ;;
 esac

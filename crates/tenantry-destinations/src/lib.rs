@@ -2,13 +2,15 @@
 //!
 //! All SQL of the project lives here. Knows HTTP only where a warehouse is reached by it, and names no replicated table or column: those come from the catalog.
 
+#[cfg(feature = "bigquery")]
+pub mod bigquery;
 #[cfg(feature = "duckdb")]
 pub mod duckdb;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 #[cfg(feature = "snowflake")]
 pub mod snowflake;
-#[cfg(any(feature = "duckdb", feature = "postgres", feature = "snowflake"))]
+#[cfg(any(feature = "bigquery", feature = "duckdb", feature = "postgres", feature = "snowflake"))]
 mod sql;
 
 use std::collections::BTreeMap;
@@ -108,6 +110,17 @@ pub fn state_schema(schema: &str) -> String {
     }
 }
 
+/// The same as the SQL of the destination that a URL names calls it, which may name a schema itself.
+pub fn state_place(url: &str, schema: &str) -> String {
+    match url.split_once(':') {
+        #[cfg(feature = "snowflake")]
+        Some(("snowflake", rest)) => snowflake::Address::state_schema_of(rest, schema),
+        #[cfg(feature = "bigquery")]
+        Some(("bigquery", rest)) => bigquery::Address::state_dataset_of(rest, schema),
+        _ => state_schema(schema),
+    }
+}
+
 /// Opens the destination that a URL names, in one of the forms of [`BUILT_IN`].
 ///
 /// Fails with [`DestinationErrorKind::Unavailable`] for a scheme that this build does not know.
@@ -123,6 +136,8 @@ pub async fn open(url: &str, options: Options) -> DestinationResult<Arc<dyn Dest
         }
         #[cfg(feature = "snowflake")]
         "snowflake" => Ok(Arc::new(Box::pin(snowflake::Snowflake::open(rest, options)).await?)),
+        #[cfg(feature = "bigquery")]
+        "bigquery" => Ok(Arc::new(Box::pin(bigquery::BigQuery::open(rest, options)).await?)),
         _ => Err(DestinationError::new(
             DestinationErrorKind::Unavailable,
             "open the destination",
@@ -139,4 +154,6 @@ pub const BUILT_IN: &[&str] = &[
     "postgres://USER@HOST/DATABASE",
     #[cfg(feature = "snowflake")]
     "snowflake:ACCOUNT/DATABASE/SCHEMA",
+    #[cfg(feature = "bigquery")]
+    "bigquery:PROJECT.DATASET",
 ];

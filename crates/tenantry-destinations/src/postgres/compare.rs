@@ -8,6 +8,7 @@ use super::connection::{Attempt, Connection};
 use super::merge::Target;
 use super::types::POSTGRES;
 use crate::sql::merge::WRONGLY_LIVE;
+use crate::sql::server::Connection as _;
 use crate::sql::{key_names, key_order, key_texts};
 
 /// The group of what was to be expected comes after the four kinds.

@@ -5,17 +5,23 @@
 
 use std::time::Duration;
 
-use arrow_schema::ArrowError;
 use bytes::Bytes;
 use futures::SinkExt as _;
-use tenantry_replication::error::{DestinationError, DestinationErrorKind};
+use tenantry_replication::error::DestinationErrorKind;
 use tokio_postgres::config::{ChannelBinding, SslMode};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Config, NoTls, Row};
 
 use super::address::{Address, Host, Tls};
-use super::tls;
+use super::stage::{drop_tables, stage_texts};
+use super::types::POSTGRES;
+use super::{Names, Site, tls};
+use crate::sql::server::Connection as _;
+use crate::sql::server::{self, Texts};
+use crate::sql::{Dialect, Keys};
+
+pub(super) use crate::sql::server::{Attempt, Failure};
 
 /// Longest time to reach the server.
 const CONNECT_TIMEOUT_MAX: Duration = Duration::from_secs(15);
@@ -30,38 +36,6 @@ const SETTINGS: &str = "SET search_path = ''; SET TimeZone = 'UTC'; SET DateStyl
                         SET lock_timeout = '5min'; SET idle_in_transaction_session_timeout = '5min'; SET work_mem = '64MB'; \
                         SET bytea_output = 'hex'; SET standard_conforming_strings = on; SET client_min_messages = 'error'";
 
-/// What went wrong, in our kinds. Becomes a [`DestinationError`] once it is known what was being done.
-#[derive(Debug)]
-pub(super) struct Failure {
-    pub(super) kind: DestinationErrorKind,
-    pub(super) message: String,
-}
-
-pub(super) type Attempt<T> = Result<T, Failure>;
-
-impl Failure {
-    pub(super) fn new(kind: DestinationErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into() }
-    }
-
-    /// The error to report, with what was being done.
-    pub(super) fn during(self, action: impl Into<String>) -> DestinationError {
-        DestinationError::new(self.kind, action, self.message)
-    }
-}
-
-impl From<DestinationError> for Failure {
-    fn from(error: DestinationError) -> Self {
-        Self { kind: error.kind, message: error.message }
-    }
-}
-
-impl From<ArrowError> for Failure {
-    fn from(error: ArrowError) -> Self {
-        Self { kind: DestinationErrorKind::Failed, message: error.to_string() }
-    }
-}
-
 impl From<tokio_postgres::Error> for Failure {
     fn from(error: tokio_postgres::Error) -> Self {
         if let Some(told) = error.as_db_error() {
@@ -75,7 +49,7 @@ impl From<tokio_postgres::Error> for Failure {
                 }
                 code => format!("{} (SQLSTATE {})", told.message(), code.code()),
             };
-            return Self { kind: kind_of(told.code()), message };
+            return Self::new(kind_of(told.code()), message);
         }
         let mut message = error.to_string();
         let mut source = std::error::Error::source(&error);
@@ -86,7 +60,7 @@ impl From<tokio_postgres::Error> for Failure {
             }
             source = cause.source();
         }
-        Self { kind: DestinationErrorKind::Unavailable, message }
+        Self::new(DestinationErrorKind::Unavailable, message)
     }
 }
 
@@ -115,27 +89,21 @@ fn kind_of(code: &SqlState) -> DestinationErrorKind {
 /// A connection, used by one task at a time.
 pub(super) struct Connection {
     client: Client,
-    state_schema: String,
+    names: Names,
 }
 
 impl Connection {
     /// Schema of the state tables.
     pub(super) fn state_schema(&self) -> &str {
-        &self.state_schema
-    }
-
-    /// Full name of a state table.
-    pub(super) fn state(&self, table: &str) -> String {
-        place(&self.state_schema, table)
+        &self.names.state_schema
     }
 
     /// Connects, and sets what holds in every session. Fails where the server is too old, or its database no UTF-8.
-    pub(super) async fn open(address: &Address, state_schema: &str) -> Attempt<Self> {
-        let opened =
-            match tokio::time::timeout(CONNECT_TIMEOUT_MAX, Self::connect(address, state_schema)).await {
-                Ok(connected) => connected,
-                Err(_) => Err(Failure::new(DestinationErrorKind::Unavailable, "no answer within 15 s")),
-            };
+    pub(super) async fn open(Site { address, names }: &Site) -> Attempt<Self> {
+        let opened = match tokio::time::timeout(CONNECT_TIMEOUT_MAX, Self::connect(address, names)).await {
+            Ok(connected) => connected,
+            Err(_) => Err(Failure::new(DestinationErrorKind::Unavailable, "no answer within 15 s")),
+        };
         let connection = opened.map_err(|failure| Failure {
             message: format!("{}: {}", address.name(), failure.message),
             ..failure
@@ -163,7 +131,7 @@ impl Connection {
         Ok(connection)
     }
 
-    async fn connect(address: &Address, state_schema: &str) -> Attempt<Self> {
+    async fn connect(address: &Address, names: &Names) -> Attempt<Self> {
         let mut config = Config::new();
         config.user(&address.user).dbname(&address.database).port(address.port);
         config.application_name("tenantry").connect_timeout(CONNECT_TIMEOUT_MAX);
@@ -180,25 +148,15 @@ impl Connection {
                 config.ssl_mode(SslMode::Disable).channel_binding(ChannelBinding::Disable);
                 let (client, connection) = config.connect(NoTls).await?;
                 tokio::spawn(connection);
-                Ok(Self { client, state_schema: state_schema.to_owned() })
+                Ok(Self { client, names: names.clone() })
             }
             Tls::Verified { name, roots } => {
                 config.ssl_mode(SslMode::Require);
                 let (client, connection) = config.connect(tls::connector(*name, roots.as_deref())?).await?;
                 tokio::spawn(connection);
-                Ok(Self { client, state_schema: state_schema.to_owned() })
+                Ok(Self { client, names: names.clone() })
             }
         }
-    }
-
-    /// Whether the server is gone.
-    pub(super) fn is_closed(&self) -> bool {
-        self.client.is_closed()
-    }
-
-    /// Runs statements of our own, one or several.
-    pub(super) async fn run(&self, sql: &str) -> Attempt<()> {
-        Ok(self.client.batch_execute(sql).await?)
     }
 
     /// Runs a statement with a value for each `$1`, `$2`, …, and gives the number of rows that it changed.
@@ -217,22 +175,6 @@ impl Connection {
         row.ok_or_else(|| Failure::new(DestinationErrorKind::Failed, "expected one row"))
     }
 
-    /// Runs a query whose answer is one row of 64-bit numbers; NULL is 0.
-    pub(super) async fn numbers<const N: usize>(&self, sql: &str) -> Attempt<[i64; N]> {
-        let row = self.row(sql, &[]).await?;
-        let mut numbers = [0; N];
-        for (at, number) in numbers.iter_mut().enumerate() {
-            *number = row.try_get::<_, Option<i64>>(at)?.unwrap_or(0);
-        }
-        Ok(numbers)
-    }
-
-    /// Runs a query whose answer is text in every column; gives it row by row.
-    pub(super) async fn texts(&self, sql: &str) -> Attempt<Vec<Vec<Option<String>>>> {
-        let texts = |row: &Row| (0..row.len()).map(|at| Ok(row.try_get(at)?)).collect();
-        self.rows(sql, &[]).await?.iter().map(texts).collect()
-    }
-
     /// The client itself, for answers of unknown shape.
     pub(super) fn client(&self) -> &Client {
         &self.client
@@ -249,6 +191,49 @@ impl Connection {
         }
         let message = format!("the server took {taken} of {count} rows");
         Err(Failure::new(DestinationErrorKind::Failed, message))
+    }
+}
+
+impl server::Connection for Connection {
+    fn dialect(&self) -> &'static dyn Dialect {
+        &POSTGRES
+    }
+
+    fn table(&self, name: &str) -> String {
+        self.names.table(name)
+    }
+
+    fn state(&self, name: &str) -> String {
+        place(&self.names.state_schema, name)
+    }
+
+    /// Takes several statements as well.
+    async fn run(&self, sql: &str) -> Attempt<()> {
+        Ok(self.client.batch_execute(sql).await?)
+    }
+
+    async fn number_rows(&self, sql: &str) -> Attempt<Vec<Vec<i64>>> {
+        let number = |row: &Row, at| Ok(row.try_get::<_, Option<i64>>(at)?.unwrap_or(0));
+        let numbers = |row: &Row| (0..row.len()).map(|at| number(row, at)).collect();
+        self.rows(sql, &[]).await?.iter().map(numbers).collect()
+    }
+
+    async fn texts(&self, sql: &str) -> Attempt<Vec<Vec<Option<String>>>> {
+        let texts = |row: &Row| (0..row.len()).map(|at| Ok(row.try_get(at)?)).collect();
+        self.rows(sql, &[]).await?.iter().map(texts).collect()
+    }
+
+    async fn stage_texts(&self, name: &str, texts: Texts) -> Attempt<Keys> {
+        stage_texts(self, name, texts).await
+    }
+
+    async fn grown(&self, keys: &Keys) -> Attempt<()> {
+        self.run(&format!("ANALYZE {}", keys.place)).await
+    }
+
+    async fn put_away(&self, keys: Vec<Keys>) -> Attempt<()> {
+        let places: Vec<String> = keys.into_iter().map(|keys| keys.place).collect();
+        if places.is_empty() { Ok(()) } else { self.run(&drop_tables(&places)).await }
     }
 }
 

@@ -11,7 +11,7 @@ use bytes::{BufMut as _, Bytes, BytesMut};
 use tenantry_replication::error::DestinationErrorKind;
 
 use super::connection::{Attempt, Failure};
-use super::types::held;
+use crate::sql::server::held;
 
 /// What every stream begins with: signature, no flags, no extension.
 const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";

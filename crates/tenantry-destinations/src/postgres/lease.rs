@@ -2,7 +2,7 @@
 //!
 //! Decides nothing: [`Claim::settle`] does.
 
-use tenantry_replication::destination::{Claim, Holder, Lease, check_lease};
+use tenantry_replication::destination::{Claim, Holder, Lease};
 use tenantry_replication::error::DestinationErrorKind;
 use tokio_postgres::types::{ToSql, Type};
 
@@ -10,6 +10,7 @@ use super::connection::{Attempt, Connection, Failure};
 use super::types::micros;
 use super::{Names, schema, state};
 use crate::sql::layout::LEASE;
+use crate::sql::server::Connection as _;
 
 /// The last lease that was given.
 pub(super) async fn read(connection: &Connection) -> Attempt<Option<Lease>> {
@@ -91,16 +92,9 @@ pub(super) async fn release(connection: &Connection, token: u64) -> Attempt<()> 
     Ok(())
 }
 
-/// Refuses to go on where another lease was given since. Without a lease of its own a process is not kept from writing.
-pub(super) async fn check(connection: &Connection, token: Option<u64>) -> Attempt<()> {
-    let Some(token) = token else { return Ok(()) };
-    Ok(check_lease(token, read(connection).await?.as_ref())?)
-}
-
-/// The same, and nobody is given another one until this transaction is over.
-pub(super) async fn pin(connection: &Connection, token: Option<u64>) -> Attempt<()> {
-    let Some(token) = token else { return Ok(()) };
-    Ok(check_lease(token, of_row(connection, "FOR SHARE").await?.as_ref())?)
+/// The last lease that was given. Nobody is given another one until this transaction is over.
+pub(super) async fn pinned(connection: &Connection) -> Attempt<Option<Lease>> {
+    of_row(connection, "FOR SHARE").await
 }
 
 fn number(number: u64) -> i64 {

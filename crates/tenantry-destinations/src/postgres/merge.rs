@@ -12,6 +12,7 @@ use super::connection::{Attempt, Connection, Failure, quoted};
 use super::schema::{conflict, is_short, leave_out_long_keys};
 use super::types::POSTGRES;
 use crate::sql::merge::{MISSING, Merge};
+use crate::sql::server::Connection as _;
 use crate::sql::{ARRIVAL, Dialect as _, Staged, columns, same_key};
 
 /// New rows from which on the planner should know of them at once, and not when the server comes round to it.

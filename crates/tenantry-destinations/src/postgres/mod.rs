@@ -25,7 +25,6 @@ mod types;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow_array::RecordBatch;
 use async_trait::async_trait;
@@ -37,11 +36,13 @@ use tenantry_replication::destination::{
 };
 use tenantry_replication::error::{DestinationError, DestinationErrorKind, DestinationResult};
 use tenantry_replication::state::{Checkpoint, RunRecord, State};
-use tokio::sync::{Mutex, MutexGuard};
 
 pub use self::address::{Address, VARIABLES};
 use self::connection::{Attempt, Connection, Failure};
 use self::session::Session;
+use crate::sql::server as sharing;
+use crate::sql::server::state::{other_tenant as other_tenant_there, write_checkpoint};
+use crate::sql::server::summary::{absent, find};
 use crate::{Access, Language, Options, state_schema};
 
 /// Tables in a PostgreSQL database.
@@ -49,17 +50,14 @@ pub struct Postgres {
     shared: Arc<Shared>,
 }
 
-/// Locks are taken in this order: session, control.
-struct Shared {
+/// Where the database is, and what things are called there.
+#[derive(Debug)]
+struct Site {
     address: Address,
     names: Names,
-    access: Access,
-    /// The lease that this object writes under; 0 for none.
-    fence: AtomicU64,
-    session: Mutex<Session>,
-    /// The connection of the lease, once it was needed.
-    control: Mutex<Option<Connection>>,
 }
+
+type Shared = sharing::Shared<Connection>;
 
 /// What things are called in this database.
 #[derive(Debug, Clone)]
@@ -93,92 +91,14 @@ impl Postgres {
     }
 
     async fn connect(address: Address, options: Options) -> Attempt<Self> {
-        let names = Names::new(&options);
-        let connection = Connection::open(&address, &names.state_schema).await?;
+        let site = Site { address, names: Names::new(&options) };
+        let connection = Connection::open(&site).await?;
         state::check_layout(&connection).await?;
         if options.access == Access::Read && !state::exists(&connection, "meta").await? {
-            let message = format!("{}: no run has filled it yet", address.name());
+            let message = format!("{}: no run has filled it yet", site.address.name());
             return Err(Failure::new(DestinationErrorKind::Absent, message));
         }
-        let shared = Shared {
-            address,
-            names,
-            access: options.access,
-            fence: AtomicU64::new(0),
-            session: Mutex::new(Session::new(connection)),
-            control: Mutex::new(None),
-        };
-        Ok(Self { shared: Arc::new(shared) })
-    }
-
-    /// Does `work` with what all calls share, to its end: also when whoever asked for it no longer waits, as half a transaction would stay.
-    async fn on<T, Work>(
-        &self,
-        action: impl Into<String>,
-        work: impl FnOnce(Arc<Shared>) -> Work,
-    ) -> DestinationResult<T>
-    where
-        T: Send + 'static,
-        Work: Future<Output = Attempt<T>> + Send + 'static,
-    {
-        let action = action.into();
-        match tokio::spawn(work(Arc::clone(&self.shared))).await {
-            Ok(done) => done.map_err(|failure| failure.during(action)),
-            Err(ended) => {
-                let mut error =
-                    DestinationError::new(DestinationErrorKind::Failed, action, "the work ended in a panic");
-                error.source = Some(Box::new(ended));
-                Err(error)
-            }
-        }
-    }
-}
-
-impl Shared {
-    /// The session, with a connection that lives.
-    async fn session(&self) -> Attempt<MutexGuard<'_, Session>> {
-        let mut session = self.session.lock().await;
-        session.revive(&self.address).await?;
-        Ok(session)
-    }
-
-    /// The same to write what must be found there later.
-    async fn keeper(&self) -> Attempt<MutexGuard<'_, Session>> {
-        self.check_access()?;
-        self.session().await
-    }
-
-    fn check_access(&self) -> Attempt<()> {
-        match self.access {
-            Access::Write => Ok(()),
-            Access::Read => Err(Failure::new(DestinationErrorKind::Failed, "it was opened to be read")),
-        }
-    }
-
-    /// The lease that writes have to check.
-    fn fence(&self) -> Option<u64> {
-        Some(self.fence.load(Ordering::Relaxed)).filter(|token| *token > 0)
-    }
-
-    /// The connection of the lease.
-    async fn control(&self) -> Attempt<Control<'_>> {
-        let mut control = self.control.lock().await;
-        if control.as_ref().is_none_or(Connection::is_closed) {
-            *control = Some(Connection::open(&self.address, &self.names.state_schema).await?);
-        }
-        Ok(Control { connection: control })
-    }
-}
-
-/// The connection of the lease, in use.
-struct Control<'a> {
-    connection: MutexGuard<'a, Option<Connection>>,
-}
-
-impl Control<'_> {
-    fn connection(&self) -> Attempt<&Connection> {
-        let connection = self.connection.as_ref();
-        connection.ok_or_else(|| Failure::new(DestinationErrorKind::Unavailable, "there is no connection"))
+        Ok(Self { shared: Shared::new(site, connection, options.access) })
     }
 }
 
@@ -189,84 +109,92 @@ impl Destination for Postgres {
     }
 
     async fn prepare(&self, catalog: &'static Catalog) -> DestinationResult<()> {
-        self.on("prepare the tables", async move |shared: Arc<Shared>| {
-            let mut session = shared.keeper().await?;
-            let (connection, stage) = session.parts();
-            // Their columns may be others from now on.
-            stage.discard_all(connection).await?;
-            schema::prepare(connection, catalog, &shared.names).await
-        })
-        .await
+        self.shared
+            .on("prepare the tables", async move |shared: Arc<Shared>| {
+                let mut session = shared.keeper().await?;
+                let (connection, stage) = session.parts();
+                // Their columns may be others from now on.
+                stage.discard_all(connection).await?;
+                schema::prepare(connection, catalog, &shared.site.names).await
+            })
+            .await
     }
 
     async fn claim(&self, tenant: &str) -> DestinationResult<()> {
         let wanted = tenant.to_owned();
         let held = self
+            .shared
             .on("claim the destination", async move |shared: Arc<Shared>| {
                 let mut session = shared.session().await?;
-                if shared.access == Access::Read {
-                    return state::other_tenant(session.connection(), &wanted).await;
+                if shared.rights.access == Access::Read {
+                    return other_tenant_there(session.connection(), &wanted).await;
                 }
                 let transaction = session.begin(None).await?;
                 let held = state::claim(session.connection(), &wanted).await;
-                session.end(&shared.address, transaction, held).await
+                session.end(transaction, held).await
             })
             .await?;
         held.map_or(Ok(()), |held| Err(other_tenant(&held, tenant)))
     }
 
     async fn lease(&self) -> DestinationResult<Option<Lease>> {
-        self.on("read the lease", async move |shared: Arc<Shared>| {
-            lease::read(shared.control().await?.connection()?).await
-        })
-        .await
+        self.shared
+            .on("read the lease", async move |shared: Arc<Shared>| {
+                lease::read(shared.control().await?.connection()?).await
+            })
+            .await
     }
 
     async fn hold(&self, claim: Claim) -> DestinationResult<Lease> {
-        self.on("take the lease", async move |shared: Arc<Shared>| {
-            shared.check_access()?;
-            lease::hold(shared.control().await?.connection()?, &shared.names, claim).await
-        })
-        .await
+        self.shared
+            .on("take the lease", async move |shared: Arc<Shared>| {
+                shared.rights.check()?;
+                lease::hold(shared.control().await?.connection()?, &shared.site.names, claim).await
+            })
+            .await
     }
 
     async fn release(&self, token: u64) -> DestinationResult<()> {
-        self.on("give the lease back", async move |shared: Arc<Shared>| {
-            lease::release(shared.control().await?.connection()?, token).await
-        })
-        .await
+        self.shared
+            .on("give the lease back", async move |shared: Arc<Shared>| {
+                lease::release(shared.control().await?.connection()?, token).await
+            })
+            .await
     }
 
     fn fence(&self, token: Option<u64>) {
-        self.shared.fence.store(token.unwrap_or(0), Ordering::Relaxed);
+        self.shared.rights.set_fence(token);
     }
 
     async fn state(&self) -> DestinationResult<State> {
-        self.on("read the state", async move |shared: Arc<Shared>| {
-            state::read(shared.session().await?.connection()).await
-        })
-        .await
+        self.shared
+            .on("read the state", async move |shared: Arc<Shared>| {
+                state::read(shared.session().await?.connection()).await
+            })
+            .await
     }
 
     async fn stage(&self, batch: Batch) -> DestinationResult<()> {
-        self.on(format!("stage rows of {}", batch.table.name), async move |shared: Arc<Shared>| {
-            let mut session = shared.session().await?;
-            let (connection, stage) = session.parts();
-            stage.add(connection, batch).await
-        })
-        .await
+        self.shared
+            .on(format!("stage rows of {}", batch.table.name), async move |shared: Arc<Shared>| {
+                let mut session = shared.session().await?;
+                let (connection, stage) = session.parts();
+                stage.add(connection, batch).await
+            })
+            .await
     }
 
     async fn absent(&self, stream: &'static Stream, limit: usize) -> DestinationResult<Vec<Key>> {
         let action = format!("look for absent rows of stream {}", stream.name);
-        self.on(action, async move |shared: Arc<Shared>| {
-            let mut session = shared.session().await?;
-            let (connection, stage) = session.parts();
-            let staged = stage.settle(connection, stream.root()).await?;
-            let staged = staged.as_ref().map(|settled| &settled.staged);
-            summary::absent(connection, &shared.names, stream, staged, limit).await
-        })
-        .await
+        self.shared
+            .on(action, async move |shared: Arc<Shared>| {
+                let mut session = shared.session().await?;
+                let (connection, stage) = session.parts();
+                let staged = stage.settle(connection, stream.root()).await?;
+                let staged = staged.as_ref().map(|settled| &settled.staged);
+                absent(connection, stream, staged, limit).await
+            })
+            .await
     }
 
     async fn find(
@@ -276,133 +204,147 @@ impl Destination for Postgres {
         values: &BTreeSet<String>,
     ) -> DestinationResult<Vec<Key>> {
         let values: Vec<String> = values.iter().cloned().collect();
-        self.on(format!("look for rows of stream {}", stream.name), async move |shared: Arc<Shared>| {
-            let session = shared.session().await?;
-            summary::find(session.connection(), &shared.names, stream, column, values).await
-        })
-        .await
+        self.shared
+            .on(format!("look for rows of stream {}", stream.name), async move |shared: Arc<Shared>| {
+                let session = shared.session().await?;
+                find(session.connection(), stream, column, &values).await
+            })
+            .await
     }
 
     async fn sample(&self, stream: &'static Stream, rows: usize, seed: u64) -> DestinationResult<Vec<Key>> {
-        self.on(format!("draw rows of stream {}", stream.name), async move |shared: Arc<Shared>| {
-            summary::sample(shared.session().await?.connection(), &shared.names, stream, rows, seed).await
-        })
-        .await
+        self.shared
+            .on(format!("draw rows of stream {}", stream.name), async move |shared: Arc<Shared>| {
+                summary::sample(shared.session().await?.connection(), &shared.site.names, stream, rows, seed)
+                    .await
+            })
+            .await
     }
 
     async fn publish(&self, commit: Commit) -> DestinationResult<Published> {
-        self.on(format!("publish stream {}", commit.stream.name), async move |shared: Arc<Shared>| {
-            let mut session = shared.keeper().await?;
-            let published = publish_in(&mut session, &shared, &commit).await;
-            session.forget(commit.stream).await;
-            published
-        })
-        .await
+        self.shared
+            .on(format!("publish stream {}", commit.stream.name), async move |shared: Arc<Shared>| {
+                let mut session = shared.keeper().await?;
+                let published = publish_in(&mut session, &shared, &commit).await;
+                session.forget(commit.stream).await;
+                published
+            })
+            .await
     }
 
     async fn compare(&self, commit: Commit, keys_max: usize) -> DestinationResult<Compared> {
-        self.on(format!("compare stream {}", commit.stream.name), async move |shared: Arc<Shared>| {
-            let mut session = shared.session().await?;
-            let compared = compare_in(&mut session, &shared, &commit, keys_max).await;
-            session.forget(commit.stream).await;
-            compared
-        })
-        .await
+        self.shared
+            .on(format!("compare stream {}", commit.stream.name), async move |shared: Arc<Shared>| {
+                let mut session = shared.session().await?;
+                let compared = compare_in(&mut session, &shared, &commit, keys_max).await;
+                session.forget(commit.stream).await;
+                compared
+            })
+            .await
     }
 
     async fn park(&self, parking: Parking) -> DestinationResult<()> {
-        self.on(format!("park stream {}", parking.stream.name), async move |shared: Arc<Shared>| {
-            let mut session = shared.keeper().await?;
-            let (connection, stage) = session.parts();
-            let staged =
-                if parking.rows { stage.settle_all(connection, parking.stream).await? } else { Vec::new() };
-            let transaction = session.begin(shared.fence()).await?;
-            let parked = park::park(session.connection(), &parking, &staged).await;
-            session.end(&shared.address, transaction, parked).await?;
-            session.stage.note_parked(&staged);
-            Ok(())
-        })
-        .await
+        self.shared
+            .on(format!("park stream {}", parking.stream.name), async move |shared: Arc<Shared>| {
+                let mut session = shared.keeper().await?;
+                let (connection, stage) = session.parts();
+                let staged = if parking.rows {
+                    stage.settle_all(connection, parking.stream).await?
+                } else {
+                    Vec::new()
+                };
+                let transaction = session.begin(shared.rights.fence()).await?;
+                let parked = park::park(session.connection(), &parking, &staged).await;
+                session.end(transaction, parked).await?;
+                session.stage.note_parked(&staged);
+                Ok(())
+            })
+            .await
     }
 
     async fn resume(&self, stream: &'static Stream, left_out: Option<LeftOut>) -> DestinationResult<bool> {
         let action = format!("stage the parked rows of stream {}", stream.name);
-        self.on(action, async move |shared: Arc<Shared>| {
-            let mut session = shared.session().await?;
-            let (connection, stage) = session.parts();
-            park::resume(connection, stage, stream, left_out.as_ref()).await
-        })
-        .await
+        self.shared
+            .on(action, async move |shared: Arc<Shared>| {
+                let mut session = shared.session().await?;
+                let (connection, stage) = session.parts();
+                park::resume(connection, stage, stream, left_out.as_ref()).await
+            })
+            .await
     }
 
     async fn unstage(&self, stream: &'static Stream) -> DestinationResult<()> {
-        self.on(format!("forget staged rows of stream {}", stream.name), async move |shared: Arc<Shared>| {
-            let mut session = shared.session().await?;
-            let (connection, stage) = session.parts();
-            stage.discard(connection, stream).await
-        })
-        .await
+        self.shared
+            .on(format!("forget staged rows of stream {}", stream.name), async move |shared: Arc<Shared>| {
+                let mut session = shared.session().await?;
+                let (connection, stage) = session.parts();
+                stage.discard(connection, stream).await
+            })
+            .await
     }
 
     async fn discard(&self, stream: &'static Stream) -> DestinationResult<()> {
-        self.on(format!("discard staged rows of stream {}", stream.name), async move |shared: Arc<Shared>| {
-            let mut session = shared.keeper().await?;
-            let (connection, stage) = session.parts();
-            stage.discard(connection, stream).await?;
-            if park::is_prepared(connection).await? {
-                let transaction = session.begin(shared.fence()).await?;
-                let forgotten = park::forget(session.connection(), stream).await;
-                session.end(&shared.address, transaction, forgotten).await?;
-            }
-            Ok(())
-        })
-        .await
+        self.shared
+            .on(format!("discard staged rows of stream {}", stream.name), async move |shared: Arc<Shared>| {
+                let mut session = shared.keeper().await?;
+                let (connection, stage) = session.parts();
+                stage.discard(connection, stream).await?;
+                if park::is_prepared(connection).await? {
+                    let transaction = session.begin(shared.rights.fence()).await?;
+                    let forgotten = park::forget(session.connection(), stream).await;
+                    session.end(transaction, forgotten).await?;
+                }
+                Ok(())
+            })
+            .await
     }
 
     async fn keep(&self, name: &str, checkpoint: &Checkpoint, run: u64, at: Micros) -> DestinationResult<()> {
         let (name, checkpoint) = (name.to_owned(), checkpoint.clone());
-        self.on(format!("keep the checkpoint of the {name}"), async move |shared: Arc<Shared>| {
-            let mut session = shared.keeper().await?;
-            let transaction = session.begin(shared.fence()).await?;
-            let kept = state::write_checkpoint(session.connection(), &name, &checkpoint, run, at).await;
-            session.end(&shared.address, transaction, kept).await
-        })
-        .await
+        self.shared
+            .on(format!("keep the checkpoint of the {name}"), async move |shared: Arc<Shared>| {
+                let mut session = shared.keeper().await?;
+                let transaction = session.begin(shared.rights.fence()).await?;
+                let kept = write_checkpoint(session.connection(), &name, &checkpoint, run, at).await;
+                session.end(transaction, kept).await
+            })
+            .await
     }
 
     async fn record(&self, run: &RunRecord) -> DestinationResult<()> {
         let run = run.clone();
-        self.on("record the run", async move |shared: Arc<Shared>| {
-            let mut session = shared.keeper().await?;
-            let transaction = session.begin(shared.fence()).await?;
-            let recorded = state::record(session.connection(), &run).await;
-            session.end(&shared.address, transaction, recorded).await
-        })
-        .await
+        self.shared
+            .on("record the run", async move |shared: Arc<Shared>| {
+                let mut session = shared.keeper().await?;
+                let transaction = session.begin(shared.rights.fence()).await?;
+                let recorded = state::record(session.connection(), &run).await;
+                session.end(transaction, recorded).await
+            })
+            .await
     }
 
     async fn summarize(&self, catalog: &'static Catalog) -> DestinationResult<Vec<TableSummary>> {
-        self.on("summarize the tables", async move |shared: Arc<Shared>| {
-            summary::summarize(shared.session().await?.connection(), &shared.names, catalog).await
-        })
-        .await
+        self.shared
+            .on("summarize the tables", async move |shared: Arc<Shared>| {
+                summary::summarize(shared.session().await?.connection(), &shared.site.names, catalog).await
+            })
+            .await
     }
 
     async fn query(&self, sql: &str) -> DestinationResult<Vec<RecordBatch>> {
         let sql = sql.to_owned();
-        self.on("answer the query", async move |shared: Arc<Shared>| {
-            query::answer(&shared.address, &shared.names, &sql).await
-        })
-        .await
+        self.shared
+            .on("answer the query", async move |shared: Arc<Shared>| query::answer(&shared.site, &sql).await)
+            .await
     }
 }
 
 async fn publish_in(session: &mut Session, shared: &Shared, commit: &Commit) -> Attempt<Published> {
     let (connection, stage) = session.parts();
     let staged = stage.settle_all(connection, commit.stream).await?;
-    let transaction = session.begin(shared.fence()).await?;
-    let published = publish::publish(session.connection(), &shared.names, commit, &staged).await;
-    session.end(&shared.address, transaction, published).await
+    let transaction = session.begin(shared.rights.fence()).await?;
+    let published = publish::publish(session.connection(), &shared.site.names, commit, &staged).await;
+    session.end(transaction, published).await
 }
 
 async fn compare_in(
@@ -414,7 +356,8 @@ async fn compare_in(
     let (connection, stage) = session.parts();
     let staged = stage.settle_all(connection, commit.stream).await?;
     session.look().await?;
-    let compared = publish::compare(session.connection(), &shared.names, commit, &staged, keys_max).await;
+    let compared =
+        publish::compare(session.connection(), &shared.site.names, commit, &staged, keys_max).await;
     session.roll_back().await;
     compared
 }

@@ -7,15 +7,15 @@ use std::collections::BTreeMap;
 
 use tenantry_replication::catalog::{Stream, Table};
 use tenantry_replication::destination::{LeftOut, Parking};
-use tenantry_replication::error::DestinationErrorKind;
-use tenantry_replication::state::Parked;
 use tokio_postgres::types::Type;
 
-use super::connection::{Attempt, Connection, Failure, literal};
-use super::stage::{Settled, Stage, create, drop_tables, stage_texts, staged_columns, staged_names};
+use super::connection::{Attempt, Connection, literal};
+use super::stage::{Settled, Stage, create, drop_tables, staged_columns, staged_names};
 use super::state;
 use super::types::POSTGRES;
 use crate::sql::layout::PARKED;
+use crate::sql::server::state::{is_parked, written};
+use crate::sql::server::{Connection as _, Texts, Transactions as _};
 use crate::sql::{ARRIVAL, settle};
 
 /// Name of the table that holds parked rows of a table.
@@ -29,11 +29,8 @@ pub(super) async fn park(connection: &Connection, parking: &Parking, staged: &[S
         let rows = staged.iter().find(|settled| settled.staged.table.name == table.name);
         keep_rows(connection, table, rows).await?;
     }
-    let json = serde_json::to_string(&parking.parked).map_err(|error| {
-        Failure::new(DestinationErrorKind::Failed, format!("the read cannot be written down: {error}"))
-    })?;
-    let row = (parking.stream.name, json.as_str());
-    state::replace(connection, PARKED, PARKED, row, parking.run, parking.synced_at).await?;
+    let json = written("read", &parking.parked)?;
+    connection.replace(PARKED, PARKED, (parking.stream.name, &json), parking.run, parking.synced_at).await?;
     state::write_quarantined(connection, &parking.quarantined, parking.run, parking.synced_at).await
 }
 
@@ -52,23 +49,6 @@ async fn keep_rows(connection: &Connection, table: &'static Table, rows: Option<
     connection
         .run(&format!("INSERT INTO {place} SELECT {names} FROM {staged} AS s WHERE s.{ARRIVAL} >= {from}"))
         .await
-}
-
-/// Reads that are parked, by stream.
-pub(super) async fn reads(connection: &Connection) -> Attempt<BTreeMap<String, Parked>> {
-    let mut reads = BTreeMap::new();
-    if !state::exists(connection, PARKED).await? {
-        return Ok(reads);
-    }
-    for row in connection.texts(&format!("SELECT stream, parked FROM {}", connection.state(PARKED))).await? {
-        let [Some(stream), Some(json)] = row.as_slice() else { continue };
-        let parked = serde_json::from_str(json).map_err(|error| {
-            let message = format!("the parked read of stream {stream} cannot be read: {error}");
-            Failure::new(DestinationErrorKind::Newer, message)
-        })?;
-        reads.insert(stream.clone(), parked);
-    }
-    Ok(reads)
 }
 
 /// Forgets what is parked for a stream, in the caller's transaction. Costs one question where nothing is.
@@ -94,7 +74,7 @@ pub(super) async fn resume(
     left_out: Option<&LeftOut>,
 ) -> Attempt<bool> {
     stage.discard(connection, stream).await?;
-    if !reads(connection).await?.contains_key(stream.name) {
+    if !is_prepared(connection).await? || !is_parked(connection, stream).await? {
         return Ok(false);
     }
     let found = columns_found(connection).await?;
@@ -110,10 +90,7 @@ pub(super) async fn resume(
         return Ok(false);
     }
     let values = match left_out {
-        Some(left_out) => {
-            let values = left_out.values.iter().map(|value| vec![value.clone()]);
-            Some(stage_texts(connection, "left out", 1, values).await?)
-        }
+        Some(left_out) => Some(connection.stage_texts("left_out", Texts::of_values(&left_out.values)).await?),
         None => None,
     };
     for table in stream.tables.iter().filter(|table| kept(table).is_some()) {
@@ -128,9 +105,7 @@ pub(super) async fn resume(
         );
         stage.restage(connection, table, &query).await?;
     }
-    if let Some(values) = values {
-        connection.run(&drop_tables(&[values.place])).await?;
-    }
+    connection.put_away(values.into_iter().collect()).await?;
     Ok(true)
 }
 

@@ -5,10 +5,10 @@
 
 use tenantry_replication::error::DestinationErrorKind;
 
-use super::Names;
-use super::address::Address;
+use super::Site;
 use super::answer;
 use super::connection::{Attempt, Connection, Failure, quoted};
+use crate::sql::server::Connection as _;
 use arrow_array::RecordBatch;
 
 /// Rows that are fetched at a time.
@@ -19,7 +19,7 @@ const TELLING: [&str; 2] = ["explain", "show"];
 const ASKING: [&str; 5] = ["select", "with", "values", "table", ""];
 
 /// Answers a query, with the replicated tables' schema as the default.
-pub(super) async fn answer(address: &Address, names: &Names, sql: &str) -> Attempt<Vec<RecordBatch>> {
+pub(super) async fn answer(site: &Site, sql: &str) -> Attempt<Vec<RecordBatch>> {
     if sql.contains('\0') {
         return Err(refused("it holds a NUL character"));
     }
@@ -28,11 +28,11 @@ pub(super) async fn answer(address: &Address, names: &Names, sql: &str) -> Attem
     if !tells && !ASKING.contains(&word.as_str()) {
         return Err(refused("only one SELECT, WITH, VALUES, TABLE, EXPLAIN or SHOW is answered"));
     }
-    let connection = Connection::open(address, &names.state_schema).await?;
+    let connection = Connection::open(site).await?;
     connection
         .run(&format!(
             "BEGIN TRANSACTION READ ONLY; SET LOCAL lock_timeout = '30s'; SET LOCAL search_path = {}, public",
-            quoted(&names.schema)
+            quoted(&site.names.schema)
         ))
         .await?;
     let [is_superuser] = connection

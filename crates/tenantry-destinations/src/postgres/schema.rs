@@ -15,6 +15,7 @@ use super::types::{sql_type, state_type};
 use super::{Names, state};
 use crate::Language;
 use crate::sql::layout::{COMMIT, STATE_TABLES, StateTable};
+use crate::sql::server::Connection as _;
 
 /// Most bytes that the texts of a key may have to be in its index: an entry must fit a third of a page of 8 KB.
 pub(super) const KEY_BYTES_MAX: usize = 2000;

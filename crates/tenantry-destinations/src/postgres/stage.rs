@@ -14,7 +14,8 @@ use tenantry_replication::error::DestinationErrorKind;
 use super::connection::{Attempt, Connection, Failure, place, quoted};
 use super::encode::Piece;
 use super::schema::KEY_BYTES_MAX;
-use super::types::{POSTGRES, held, sql_type};
+use super::types::{POSTGRES, sql_type};
+use crate::sql::server::{Connection as _, Texts, held};
 use crate::sql::{ARRIVAL, Keys, Staged, columns};
 
 /// Bytes gathered for one table before they are sent.
@@ -303,42 +304,27 @@ pub(super) fn create(place: &str, table: &Table, how: &str) -> String {
     format!("CREATE {how}TABLE {place} ({})", columns.join(", "))
 }
 
-/// Puts texts into a temporary table of their own: keys, or values as keys of one part.
-pub(super) async fn stage_texts(
-    connection: &Connection,
-    name: &str,
-    parts: usize,
-    rows: impl Iterator<Item = Vec<String>>,
-) -> Attempt<Keys> {
+/// Puts texts into a temporary table of their own.
+pub(super) async fn stage_texts(connection: &Connection, name: &str, texts: Texts) -> Attempt<Keys> {
     use tokio_postgres::types::{ToSql, Type as Of};
     let place = aside(name);
-    let mut texts: Vec<Vec<String>> = vec![Vec::new(); parts];
-    let (mut blank, mut count) = (false, 0);
-    for row in rows {
-        for (part, column) in texts.iter_mut().enumerate() {
-            let text = row.get(part).map_or("", String::as_str);
-            blank |= text.is_empty();
-            column.push(held(text).into_owned());
-        }
-        count += 1;
-    }
-    let names: Vec<String> = (0..parts).map(|part| format!("k{part}")).collect();
-    let declared: Vec<String> = names.iter().map(|name| format!("{name} text COLLATE \"C\"")).collect();
+    let parts = texts.columns.len();
+    let declared: Vec<String> = (0..parts).map(|part| format!("k{part} text COLLATE \"C\"")).collect();
     connection
         .run(&format!(
             "DROP TABLE IF EXISTS {place}; CREATE TEMPORARY TABLE {place} ({})",
             declared.join(", ")
         ))
         .await?;
-    if count > 0 {
+    if texts.rows > 0 {
         let values: Vec<(&(dyn ToSql + Sync), Of)> =
-            texts.iter().map(|column| (column as &(dyn ToSql + Sync), Of::TEXT_ARRAY)).collect();
+            texts.columns.iter().map(|column| (column as &(dyn ToSql + Sync), Of::TEXT_ARRAY)).collect();
         let given: Vec<String> = (1..=parts).map(|part| format!("${part}")).collect();
         let sql = format!("INSERT INTO {place} SELECT * FROM unnest({})", given.join(", "));
         connection.change(&sql, &values).await?;
-        if count >= ANALYZED_FROM {
+        if texts.rows as u64 >= ANALYZED_FROM {
             connection.run(&format!("ANALYZE {place}")).await?;
         }
     }
-    Ok(Keys { place, blank })
+    Ok(Keys { place, blank: texts.blank })
 }

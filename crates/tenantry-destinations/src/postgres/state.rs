@@ -2,19 +2,17 @@
 //!
 //! Writes only inside the caller's transaction, so that a checkpoint never parts from its rows.
 
-use std::collections::BTreeMap;
-
 use tenantry_replication::clock::Micros;
 use tenantry_replication::destination::Commit;
-use tenantry_replication::error::DestinationErrorKind;
-use tenantry_replication::state::{Checkpoint, Quarantine, RunRecord, State, TableRecord};
+use tenantry_replication::state::{Quarantine, RunRecord, State, TableRecord};
 use tokio_postgres::types::{ToSql, Type};
 
-use super::connection::{Attempt, Connection, Failure, literal};
+use super::connection::{Attempt, Connection, literal};
 use super::park;
-use super::types::{POSTGRES, held};
+use super::types::POSTGRES;
 use crate::sql::Dialect as _;
-use crate::sql::layout::{COMMIT, LAYOUT};
+use crate::sql::layout::{COMMIT, LAYOUT, PARKED};
+use crate::sql::server::{Connection as _, held, state};
 
 /// Whether this state table is there.
 pub(super) async fn exists(connection: &Connection, table: &str) -> Attempt<bool> {
@@ -24,18 +22,7 @@ pub(super) async fn exists(connection: &Connection, table: &str) -> Attempt<bool
 
 /// Refuses tables that a newer version of this tool wrote.
 pub(super) async fn check_layout(connection: &Connection) -> Attempt<()> {
-    if !exists(connection, "meta").await? {
-        return Ok(());
-    }
-    let [layout] =
-        connection.numbers(&format!("SELECT max(layout) FROM {}", connection.state("meta"))).await?;
-    if layout > LAYOUT {
-        let message = format!(
-            "it was written by a newer version of this tool (layout {layout}, known up to {LAYOUT}): upgrade, or use another database"
-        );
-        return Err(Failure::new(DestinationErrorKind::Newer, message));
-    }
-    Ok(())
+    if exists(connection, "meta").await? { state::check_layout(connection, "database").await } else { Ok(()) }
 }
 
 /// Writes down the layout, and makes the row that transactions wait for, once the tables are there.
@@ -54,13 +41,7 @@ pub(super) async fn claim(connection: &Connection, tenant: &str) -> Attempt<Opti
     let meta = connection.state("meta");
     let sql = format!("UPDATE {meta} SET tenant = $1 WHERE tenant IS NULL");
     connection.change(&sql, &[(&tenant, Type::TEXT)]).await?;
-    other_tenant(connection, tenant).await
-}
-
-/// The tenant that the tables belong to if it is another one.
-pub(super) async fn other_tenant(connection: &Connection, tenant: &str) -> Attempt<Option<String>> {
-    let known = connection.texts(&format!("SELECT tenant FROM {}", connection.state("meta"))).await?;
-    Ok(known.into_iter().flatten().flatten().find(|known| known != tenant))
+    state::other_tenant(connection, tenant).await
 }
 
 /// What earlier runs left; nothing for a database without our schema.
@@ -68,23 +49,7 @@ pub(super) async fn read(connection: &Connection) -> Attempt<State> {
     if !exists(connection, "meta").await? {
         return Ok(State::default());
     }
-    let (mut checkpoints, mut checkpoint_runs) = (BTreeMap::new(), BTreeMap::new());
-    for row in connection
-        .rows(&format!("SELECT stream, checkpoint, run FROM {}", connection.state("checkpoint")), &[])
-        .await?
-    {
-        let (name, json): (String, String) = (row.try_get(0)?, row.try_get(1)?);
-        let run: Option<i64> = row.try_get(2)?;
-        checkpoint_runs.insert(name.clone(), run.and_then(|run| u64::try_from(run).ok()).unwrap_or(0));
-        let checkpoint: Checkpoint = serde_json::from_str(&json).map_err(|error| {
-            let message = format!("the checkpoint of stream {name} cannot be read: {error}");
-            Failure::new(DestinationErrorKind::Newer, message)
-        })?;
-        checkpoints.insert(name, checkpoint);
-    }
-    let [last_run] = connection.numbers(&format!("SELECT max(run) FROM {}", connection.state("run"))).await?;
-    let (parked, last_run) = (park::reads(connection).await?, u64::try_from(last_run).unwrap_or(0));
-    Ok(State { checkpoints, checkpoint_runs, parked, last_run })
+    state::read(connection, exists(connection, PARKED).await?).await
 }
 
 /// Writes quarantined records; of those that are there already only the last is kept.
@@ -97,16 +62,9 @@ pub(super) async fn write_quarantined(
     if records.is_empty() {
         return Ok(());
     }
-    let mut last = BTreeMap::new();
-    for (turn, one) in records.iter().enumerate() {
-        let same = (one.table, held(&one.key), held(&one.reason));
-        let first = last.get(&same).map_or(turn, |(first, _): &(usize, &Quarantine)| *first);
-        last.insert(same, (first, one));
-    }
-    let mut rows: Vec<_> = last.into_values().collect();
-    rows.sort_by_key(|(first, _)| *first);
+    let rows = state::last_of_each(records);
     let column = |value: fn(&Quarantine) -> &str| -> Vec<String> {
-        rows.iter().map(|(_, one)| held(value(one)).into_owned()).collect()
+        rows.iter().map(|one| held(value(one)).into_owned()).collect()
     };
     let (tables, keys) = (column(|one| one.table), column(|one| &one.key));
     let (reasons, texts) = (column(|one| &one.reason), column(|one| &one.record));
@@ -141,7 +99,7 @@ pub(super) async fn write_quarantined(
 /// Writes checkpoint, gaps and quarantined records of a commit, and forgets what was parked of the stream.
 pub(super) async fn write(connection: &Connection, commit: &Commit) -> Attempt<()> {
     if let Some((name, checkpoint)) = &commit.checkpoint {
-        write_checkpoint(connection, name, checkpoint, commit.run, commit.synced_at).await?;
+        state::write_checkpoint(connection, name, checkpoint, commit.run, commit.synced_at).await?;
     }
     if !commit.gaps.is_empty() {
         let column = |value: fn(&tenantry_replication::source::Gap) -> &str| -> Vec<String> {
@@ -165,41 +123,6 @@ pub(super) async fn write(connection: &Connection, commit: &Commit) -> Attempt<(
     }
     write_quarantined(connection, &commit.quarantined, commit.run, commit.synced_at).await?;
     park::forget(connection, commit.stream).await
-}
-
-/// Writes one checkpoint in place of an older one.
-pub(super) async fn write_checkpoint(
-    connection: &Connection,
-    name: &str,
-    checkpoint: &Checkpoint,
-    run: u64,
-    at: Micros,
-) -> Attempt<()> {
-    let json = serde_json::to_string(checkpoint).map_err(|error| {
-        Failure::new(DestinationErrorKind::Failed, format!("the checkpoint cannot be written: {error}"))
-    })?;
-    replace(connection, "checkpoint", "checkpoint", (name, &json), run, at).await
-}
-
-/// Writes the one row of a stream, with a text in one of its columns.
-pub(super) async fn replace(
-    connection: &Connection,
-    table: &str,
-    column: &str,
-    (name, json): (&str, &str),
-    run: u64,
-    at: Micros,
-) -> Attempt<()> {
-    let (table, run) = (connection.state(table), signed(run));
-    connection.change(&format!("DELETE FROM {table} WHERE stream = $1"), &[(&name, Type::TEXT)]).await?;
-    let sql = format!(
-        "INSERT INTO {table} (stream, {column}, run, updated_at) VALUES ($1, $2, $3, {})",
-        POSTGRES.time(at)
-    );
-    let values: [(&(dyn ToSql + Sync), Type); 3] =
-        [(&name, Type::TEXT), (&json, Type::TEXT), (&run, Type::INT8)];
-    connection.change(&sql, &values).await?;
-    Ok(())
 }
 
 /// Keeps the record of a finished run; of two with one number, the later.

@@ -1,73 +1,20 @@
-//! Questions about what the tables hold: live rows that were not staged, rows by a value, a sample, and one line for each table.
+//! Questions about what the tables hold: a sample, and one line for each table.
 //!
-//! Reads flags, times, keys and the column that is asked for; no other value.
+//! Reads flags, times and keys; no other value.
 
 use std::collections::BTreeMap;
 
-use tenantry_replication::catalog::{Catalog, Column, Stream, Table, system};
+use tenantry_replication::catalog::{Catalog, Stream, system};
 use tenantry_replication::destination::{Key, TableSummary};
 
 use super::Names;
 use super::connection::{Attempt, Connection, literal, place, quoted};
-use super::stage::{drop_tables, stage_texts};
 use super::state;
 use super::types::{POSTGRES, micros};
+use crate::sql::key_texts;
+use crate::sql::server::Connection as _;
+use crate::sql::server::summary::key;
 use crate::sql::summary::{Ended, line};
-use crate::sql::{Dialect as _, Staged, comparable, key_texts, same_key};
-
-/// Keys of live root rows that no staged row has, as text; NULL is the empty text.
-pub(super) async fn absent(
-    connection: &Connection,
-    names: &Names,
-    stream: &'static Stream,
-    staged: Option<&Staged>,
-    limit: usize,
-) -> Attempt<Vec<Key>> {
-    let root = stream.root();
-    let came = staged.map(|staged| {
-        let same = same_key(&POSTGRES, "t", "s", staged);
-        format!(" AND NOT EXISTS (SELECT 1 FROM {} AS s WHERE {same})", staged.place)
-    });
-    let rows = connection
-        .texts(&format!(
-            "SELECT {} FROM {} AS t WHERE t.{} IS DISTINCT FROM true{} ORDER BY {} LIMIT {limit}",
-            key_texts(&POSTGRES, root, "t"),
-            names.table(root.name),
-            quoted(system::DELETED),
-            came.unwrap_or_default(),
-            key_order(root)
-        ))
-        .await?;
-    Ok(rows.into_iter().map(key).collect())
-}
-
-/// Keys of live root rows whose column holds one of these values, as text and in key order; NULL is the empty text.
-pub(super) async fn find(
-    connection: &Connection,
-    names: &Names,
-    stream: &'static Stream,
-    column: &str,
-    values: Vec<String>,
-) -> Attempt<Vec<Key>> {
-    let root = stream.root();
-    let Some(column) = root.columns.iter().find(|one| one.name == column) else { return Ok(Vec::new()) };
-    // NULL is no value that could be asked for here.
-    let values = values.into_iter().map(|value| vec![value]);
-    let wanted = stage_texts(connection, "wanted", 1, values).await?;
-    let rows = connection
-        .texts(&format!(
-            "SELECT {} FROM {} AS t WHERE t.{} IS DISTINCT FROM true AND {} IN (SELECT k0 FROM {}) ORDER BY {}",
-            key_texts(&POSTGRES, root, "t"),
-            names.table(root.name),
-            quoted(system::DELETED),
-            comparable(&POSTGRES, column, "t", false),
-            wanted.place,
-            key_order(root)
-        ))
-        .await?;
-    connection.run(&drop_tables(&[wanted.place])).await?;
-    Ok(rows.into_iter().map(key).collect())
-}
 
 /// Keys of root rows, drawn by the hash of key and seed; in key order.
 pub(super) async fn sample(
@@ -91,22 +38,6 @@ pub(super) async fn sample(
     let mut keys: Vec<Key> = drawn.into_iter().map(key).collect();
     keys.sort();
     Ok(keys)
-}
-
-/// The key that a row of texts holds.
-fn key(texts: Vec<Option<String>>) -> Key {
-    texts.into_iter().map(Option::unwrap_or_default).collect()
-}
-
-/// The order of keys: NULL first, text by its bytes.
-fn key_order(table: &Table) -> String {
-    let part = |column: &Column| {
-        let value = format!("t.{}", quoted(column.name));
-        let is_text = POSTGRES.text(&value, column.kind) == value;
-        let value = if is_text { POSTGRES.by_bytes(&value) } else { value };
-        format!("{value} NULLS FIRST")
-    };
-    table.key_columns().map(part).collect::<Vec<_>>().join(", ")
 }
 
 /// One line for each table of the catalog; zeros for a table that is not there yet.

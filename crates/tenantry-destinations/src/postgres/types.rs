@@ -1,8 +1,6 @@
 //! Logical types as PostgreSQL's, and how PostgreSQL writes what every engine has.
 //!
-//! Converts no value but one: text there cannot hold U+0000, which becomes U+FFFD (docs/hostile-data.md).
-
-use std::borrow::Cow;
+//! Converts no value: text there cannot hold U+0000, which [`crate::sql::server::held`] sees to.
 
 use tenantry_replication::catalog::Type;
 use tenantry_replication::clock::Micros;
@@ -59,11 +57,6 @@ pub(super) fn state_type(kind: Kind) -> &'static str {
         Kind::Float => "double precision",
         Kind::Time => "timestamp with time zone",
     }
-}
-
-/// A text as PostgreSQL can hold it.
-pub(super) fn held(text: &str) -> Cow<'_, str> {
-    if text.contains('\0') { Cow::Owned(text.replace('\0', "\u{fffd}")) } else { Cow::Borrowed(text) }
 }
 
 /// A time as microseconds, of a value in SQL.

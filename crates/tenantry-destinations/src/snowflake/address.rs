@@ -78,6 +78,12 @@ impl Address {
         stored(&crate::state_schema(&self.schema.to_ascii_lowercase()))
     }
 
+    /// The same of the schema that is named behind `snowflake:`, or of the one of the options where none is.
+    pub fn state_schema_of(rest: &str, schema: &str) -> String {
+        let named = rest.splitn(3, '/').nth(2).unwrap_or(schema);
+        stored(&crate::state_schema(&named.to_ascii_lowercase()))
+    }
+
     /// The account as a signed claim names it: without region and cloud, in upper case.
     pub(super) fn account_claimed(&self) -> String {
         let name = self.account.split('.').next().unwrap_or_default();
@@ -160,6 +166,10 @@ mod tests {
             ["AUTH0_ACME", "_TENANTRY_AUTH0_ACME"]
         );
         assert_eq!(parse("a/b", NAMESPACE).unwrap().state_schema(), "_TENANTRY");
+        for rest in ["a/b", "a/b/c"] {
+            let address = parse(rest, NAMESPACE).unwrap();
+            assert_eq!(address.state_schema(), Address::state_schema_of(rest, NAMESPACE));
+        }
         assert_eq!(parse("a/b/C", "c").unwrap().schema, "C");
         assert_eq!(parse("a/b/c", NAMESPACE).unwrap().schema, "C");
         let said = parse("a/b/c", "auth0_acme").unwrap_err();

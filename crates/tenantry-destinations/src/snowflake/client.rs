@@ -14,9 +14,10 @@ use tokio::sync::Mutex;
 
 use super::address::Address;
 use super::answer::ColumnInfo;
-use super::connection::{Attempt, Failure};
+use super::connection::{Attempt, Failure, silence, told};
 use super::key::Key;
 use super::upload::{Put, StageInfo};
+use crate::sql::server::pause;
 
 /// Longest time to reach the server, TLS included.
 const CONNECT_TIMEOUT_MAX: Duration = Duration::from_secs(15);
@@ -213,9 +214,9 @@ impl Client {
         let mut failed = 0;
         loop {
             match self.authorized(path, None).await {
-                Err(failure) if failure.is_silence() && failed < QUESTIONS_MAX => {
+                Err(failure) if failure.is_silence && failed < QUESTIONS_MAX => {
                     failed += 1;
-                    pause().await;
+                    pause(PAUSE).await;
                 }
                 answer => return answer,
             }
@@ -279,9 +280,9 @@ impl Client {
         let mut failed = 0;
         loop {
             match self.fetch(reply, chunk).await {
-                Err(failure) if failure.is_silence() && failed < QUESTIONS_MAX => {
+                Err(failure) if failure.is_silence && failed < QUESTIONS_MAX => {
                     failed += 1;
-                    pause().await;
+                    pause(PAUSE).await;
                 }
                 bytes => return bytes,
             }
@@ -337,7 +338,7 @@ impl Client {
             return Ok(envelope.data.unwrap_or_default());
         }
         let state = envelope.data.as_ref().and_then(|data| data.get("sqlState")).and_then(Value::as_str);
-        Err(Failure::told(code, envelope.message.unwrap_or_default().as_str(), state))
+        Err(told(code, envelope.message.unwrap_or_default().as_str(), state))
     }
 }
 
@@ -379,7 +380,7 @@ fn unreachable(error: &reqwest::Error) -> Failure {
         "the connection was lost"
     };
     let why = causes.last().map(|cause| format!(": {cause}")).unwrap_or_default();
-    Failure::silence(format!("{what}{why}"))
+    silence(format!("{what}{why}"))
 }
 
 fn sensitive(value: &str) -> Attempt<reqwest::header::HeaderValue> {
@@ -416,12 +417,4 @@ pub(super) fn identifier() -> Attempt<String> {
 fn now() -> u64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     since.map_or(0, |since| since.as_secs())
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a destination has no clock, and a server that comes back takes real time"
-)]
-pub(super) async fn pause() {
-    tokio::time::sleep(PAUSE).await;
 }

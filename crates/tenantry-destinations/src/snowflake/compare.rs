@@ -8,6 +8,7 @@ use super::connection::{Attempt, Connection, number, text};
 use super::merge::vanished;
 use super::types::SNOWFLAKE;
 use crate::sql::merge::{Merge, WRONGLY_LIVE};
+use crate::sql::server::Connection as _;
 use crate::sql::{key_names, key_order, key_texts, same_key};
 
 /// The group of what was to be expected comes after the four kinds.

@@ -15,93 +15,40 @@ use arrow_cast::cast;
 use arrow_schema::{ArrowError, DataType};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use parquet::errors::ParquetError;
 use tenantry_replication::destination::Value;
-use tenantry_replication::error::{DestinationError, DestinationErrorKind};
+use tenantry_replication::error::DestinationErrorKind;
 
 use super::address::Address;
 use super::answer;
 use super::client::{Client, Reply, is_session_lost};
-use super::types::{literal, quoted, stored};
+use super::stage::stage_texts;
+use super::types::{SNOWFLAKE, literal, quoted, stored};
+use crate::sql::server::{self, Connection as _, Texts};
+use crate::sql::{Dialect, Keys};
+
+pub(super) use crate::sql::server::{Attempt, Failure};
 
 /// The stage of the session, which ends with it.
 const STAGE: &str = "TENANTRY_ROWS";
 
-/// What went wrong, in our kinds. Becomes a [`DestinationError`] once it is known what was being done.
-#[derive(Debug)]
-pub(super) struct Failure {
-    pub(super) kind: DestinationErrorKind,
-    pub(super) message: String,
-    /// The server's own code, where it gave one.
-    pub(super) code: String,
-    /// Nothing was heard of the other side: what was sent may have been done or not.
-    pub(super) is_silence: bool,
+/// The other side was not reached, or fell silent.
+pub(super) fn silence(message: String) -> Failure {
+    Failure { is_silence: true, ..Failure::new(DestinationErrorKind::Unavailable, message) }
 }
 
-pub(super) type Attempt<T> = Result<T, Failure>;
-
-impl Failure {
-    pub(super) fn new(kind: DestinationErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), code: String::new(), is_silence: false }
-    }
-
-    /// The other side was not reached, or fell silent.
-    pub(super) fn silence(message: String) -> Self {
-        Self { is_silence: true, ..Self::new(DestinationErrorKind::Unavailable, message) }
-    }
-
-    /// What the server said.
-    pub(super) fn told(code: String, said: &str, state: Option<&str>) -> Self {
-        let number = code.parse::<u32>().unwrap_or(0);
-        let said = said.lines().map(str::trim).collect::<Vec<_>>().join(" ");
-        // Compilation, access and sessions. Others are about values, and quote them.
-        let is_harmless = number < 100_000 || (390_000..400_000).contains(&number);
-        let state = state.map(|state| format!(", SQLSTATE {state}")).unwrap_or_default();
-        let message = match number {
-            3001 => format!("{said}; see docs/destinations/snowflake.md for what the role has to be granted"),
-            _ if is_harmless => format!("{said} (code {code}{state})"),
-            _ => format!("the server refused it (code {code}{state}); its query history tells why"),
-        };
-        Self { code, ..Self::new(kind_of(number), message) }
-    }
-
-    /// Whether nothing was heard of the other side.
-    pub(super) fn is_silence(&self) -> bool {
-        self.is_silence
-    }
-
-    /// The error to report, with what was being done.
-    pub(super) fn during(self, action: impl Into<String>) -> DestinationError {
-        DestinationError::new(self.kind, action, self.message)
-    }
-}
-
-impl From<DestinationError> for Failure {
-    fn from(error: DestinationError) -> Self {
-        Self::new(error.kind, error.message)
-    }
-}
-
-impl From<ArrowError> for Failure {
-    fn from(error: ArrowError) -> Self {
-        Self::new(DestinationErrorKind::Failed, error.to_string())
-    }
-}
-
-impl From<ParquetError> for Failure {
-    fn from(error: ParquetError) -> Self {
-        Self::new(DestinationErrorKind::Failed, format!("rows cannot be written as Parquet: {error}"))
-    }
-}
-
-impl From<std::io::Error> for Failure {
-    fn from(error: std::io::Error) -> Self {
-        let kind = match error.kind() {
-            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => DestinationErrorKind::Full,
-            _ => DestinationErrorKind::Failed,
-        };
-        Self::new(kind, format!("staged rows cannot be kept on this machine's disk: {error}"))
-    }
+/// What the server said.
+pub(super) fn told(code: String, said: &str, state: Option<&str>) -> Failure {
+    let number = code.parse::<u32>().unwrap_or(0);
+    let said = said.lines().map(str::trim).collect::<Vec<_>>().join(" ");
+    // Compilation, access and sessions. Others are about values, and quote them.
+    let is_harmless = number < 100_000 || (390_000..400_000).contains(&number);
+    let state = state.map(|state| format!(", SQLSTATE {state}")).unwrap_or_default();
+    let message = match number {
+        3001 => format!("{said}; see docs/destinations/snowflake.md for what the role has to be granted"),
+        _ if is_harmless => format!("{said} (code {code}{state})"),
+        _ => format!("the server refused it (code {code}{state}); its query history tells why"),
+    };
+    Failure { code, ..Failure::new(kind_of(number), message) }
 }
 
 fn kind_of(number: u32) -> DestinationErrorKind {
@@ -152,6 +99,7 @@ impl Answer {
 pub(super) struct Connection {
     client: Client,
     database: String,
+    schema: String,
     state_schema: String,
     is_closed: AtomicBool,
     /// State tables that are known to be there.
@@ -172,6 +120,7 @@ impl Connection {
         Ok(Self {
             client,
             database: address.database.clone(),
+            schema: address.schema.clone(),
             state_schema: address.state_schema(),
             is_closed: AtomicBool::new(false),
             known: Mutex::default(),
@@ -181,12 +130,12 @@ impl Connection {
     }
 
     /// Whether the session cannot be used any more.
-    pub(super) fn is_closed(&self) -> bool {
+    pub(super) fn has_ended(&self) -> bool {
         self.is_closed.load(Ordering::Relaxed)
     }
 
     /// Ends the session, as well as that can be told to the server.
-    pub(super) async fn close(&self) {
+    pub(super) async fn log_out(&self) {
         self.is_closed.store(true, Ordering::Relaxed);
         self.client.close().await;
     }
@@ -196,14 +145,14 @@ impl Connection {
         format!("{}.{}.{}", quoted(&self.database), quoted(schema), quoted(table))
     }
 
-    /// Full name of one of our own tables.
-    pub(super) fn state_place(&self, table: &str) -> String {
-        self.place(&self.state_schema, table)
-    }
-
     /// Schema of our own tables.
     pub(super) fn state_schema(&self) -> &str {
         &self.state_schema
+    }
+
+    /// Schema of the replicated tables.
+    pub(super) fn schema(&self) -> &str {
+        &self.schema
     }
 
     pub(super) fn database(&self) -> &str {
@@ -213,16 +162,11 @@ impl Connection {
     async fn send(&self, sql: &str, bound: &[Option<String>], is_described: bool) -> Attempt<Reply> {
         let reply = self.client.query(sql, bound, is_described).await;
         if let Err(failure) = &reply
-            && (failure.is_silence() || is_session_lost(&failure.code))
+            && (failure.is_silence || is_session_lost(&failure.code))
         {
             self.is_closed.store(true, Ordering::Relaxed);
         }
         reply
-    }
-
-    /// Runs a statement of our own.
-    pub(super) async fn run(&self, sql: &str) -> Attempt<()> {
-        self.send(sql, &[], false).await.map(drop)
     }
 
     /// Runs a statement with a text for each `?`, and gives what it says of rows: one number for what each of its parts changed.
@@ -245,23 +189,6 @@ impl Connection {
     /// The same, row by row.
     pub(super) async fn rows(&self, sql: &str) -> Attempt<Vec<Vec<Value>>> {
         self.answer(sql, &[]).await?.rows()
-    }
-
-    /// Runs a query whose answer is one row of numbers; NULL is 0.
-    pub(super) async fn numbers<const N: usize>(&self, sql: &str) -> Attempt<[i64; N]> {
-        let row = self.rows(sql).await?.into_iter().next();
-        let row = row.ok_or_else(|| Failure::new(DestinationErrorKind::Failed, "expected one row"))?;
-        Ok(std::array::from_fn(|at| number(row.get(at))))
-    }
-
-    /// Runs a query whose answer is text in every column; gives it row by row.
-    pub(super) async fn texts(&self, sql: &str) -> Attempt<Vec<Vec<Option<String>>>> {
-        let text = |value: Value| match value {
-            Value::Null => None,
-            other => Some(other.key_text()),
-        };
-        let rows = self.rows(sql).await?;
-        Ok(rows.into_iter().map(|row| row.into_iter().map(text).collect()).collect())
     }
 
     async fn rows_of(&self, reply: Reply) -> Attempt<Answer> {
@@ -376,6 +303,43 @@ impl Connection {
         ))
         .await?;
         self.is_staging.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+impl server::Connection for Connection {
+    fn dialect(&self) -> &'static dyn Dialect {
+        &SNOWFLAKE
+    }
+
+    fn table(&self, name: &str) -> String {
+        self.place(&self.schema, name)
+    }
+
+    fn state(&self, name: &str) -> String {
+        self.place(&self.state_schema, name)
+    }
+
+    async fn run(&self, sql: &str) -> Attempt<()> {
+        self.send(sql, &[], false).await.map(drop)
+    }
+
+    async fn number_rows(&self, sql: &str) -> Attempt<Vec<Vec<i64>>> {
+        let numbers = |row: &Vec<Value>| row.iter().map(|value| number(Some(value))).collect();
+        Ok(self.rows(sql).await?.iter().map(numbers).collect())
+    }
+
+    async fn texts(&self, sql: &str) -> Attempt<Vec<Vec<Option<String>>>> {
+        let texts = |row: &Vec<Value>| row.iter().map(|value| text(Some(value))).collect();
+        Ok(self.rows(sql).await?.iter().map(texts).collect())
+    }
+
+    async fn stage_texts(&self, name: &str, texts: Texts) -> Attempt<Keys> {
+        stage_texts(self, name, texts).await
+    }
+
+    async fn put_away(&self, _keys: Vec<Keys>) -> Attempt<()> {
+        // To drop a table in a transaction would commit it. They end with the session, or give way to the next.
         Ok(())
     }
 }

@@ -17,7 +17,8 @@ use tenantry_replication::catalog::{Table, Type};
 use tenantry_replication::error::DestinationErrorKind;
 
 use super::connection::{Attempt, Failure};
-use super::types::{held, sql_type, time_text};
+use super::types::{sql_type, time_text};
+use crate::sql::server::held;
 
 /// Bytes of a file after which another is begun: what Snowflake's guide calls a good size for loading, and fits memory when it is sent.
 const FILE_BYTES_MAX: usize = 64 << 20;

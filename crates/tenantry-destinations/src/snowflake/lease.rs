@@ -2,7 +2,7 @@
 //!
 //! Decides nothing: [`Claim::settle`] does.
 
-use tenantry_replication::destination::{Claim, Holder, Lease, Value, check_lease};
+use tenantry_replication::destination::{Claim, Holder, Lease, Value};
 use tenantry_replication::error::DestinationErrorKind;
 
 use super::connection::{Attempt, Connection, Failure, number, text};
@@ -10,6 +10,7 @@ use super::types::SNOWFLAKE;
 use super::{Names, schema};
 use crate::sql::Dialect as _;
 use crate::sql::layout::LEASE;
+use crate::sql::server::{Connection as _, Transactions as _};
 
 /// The last lease that was given.
 pub(super) async fn read(connection: &Connection) -> Attempt<Option<Lease>> {
@@ -17,7 +18,7 @@ pub(super) async fn read(connection: &Connection) -> Attempt<Option<Lease>> {
 }
 
 async fn of_row(connection: &Connection) -> Attempt<Option<Lease>> {
-    let table = connection.state_place(LEASE);
+    let table = connection.state(LEASE);
     let sql = format!("SELECT \"TOKEN\", \"HOLDER\", \"PLACE\", \"PROCESS\", \"UNTIL\" FROM {table}");
     let Some(row) = connection.rows(&sql).await?.into_iter().next() else { return Ok(None) };
     let token = u64::try_from(number(row.first()))
@@ -56,7 +57,7 @@ pub(super) async fn hold(connection: &Connection, names: &Names, claim: Claim) -
 }
 
 async fn give(connection: &Connection, claim: Claim) -> Attempt<Lease> {
-    let table = connection.state_place(LEASE);
+    let table = connection.state(LEASE);
     // Keeps two that ask at once apart.
     connection.run(&format!("UPDATE {table} SET \"TOKEN\" = \"TOKEN\"")).await?;
     let given = claim.settle(of_row(connection).await?)?;
@@ -72,22 +73,15 @@ async fn give(connection: &Connection, claim: Claim) -> Attempt<Lease> {
 /// Gives a lease back if it is the last one.
 pub(super) async fn release(connection: &Connection, token: u64) -> Attempt<()> {
     if connection.has_state_table(LEASE).await? {
-        let table = connection.state_place(LEASE);
+        let table = connection.state(LEASE);
         connection.run(&format!("UPDATE {table} SET \"UNTIL\" = NULL WHERE \"TOKEN\" = {token}")).await?;
     }
     Ok(())
 }
 
-/// Refuses to go on where another lease was given since. Without a lease of its own a process is not kept from writing.
-pub(super) async fn check(connection: &Connection, token: Option<u64>) -> Attempt<()> {
-    let Some(token) = token else { return Ok(()) };
-    Ok(check_lease(token, read(connection).await?.as_ref())?)
-}
-
-/// The same, and nobody is given another one until this transaction is over: the row is written, which others wait for.
-pub(super) async fn pin(connection: &Connection, token: Option<u64>) -> Attempt<()> {
-    let Some(token) = token else { return Ok(()) };
-    let table = connection.state_place(LEASE);
+/// The last lease that was given. Nobody is given another one until this transaction is over: the row is written, which others wait for.
+pub(super) async fn pinned(connection: &Connection) -> Attempt<Option<Lease>> {
+    let table = connection.state(LEASE);
     connection.run(&format!("UPDATE {table} SET \"TOKEN\" = \"TOKEN\"")).await?;
-    Ok(check_lease(token, of_row(connection).await?.as_ref())?)
+    of_row(connection).await
 }

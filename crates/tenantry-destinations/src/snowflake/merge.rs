@@ -7,113 +7,92 @@ use tenantry_replication::catalog::{Column, system};
 use tenantry_replication::destination::{Commit, Counts};
 use tenantry_replication::error::DestinationErrorKind;
 
-use super::connection::{Attempt, Connection, Failure, number};
+use super::connection::{Attempt, Connection, Failure};
 use super::stage::aside;
 use super::types::{SNOWFLAKE, quoted, sql_type};
-use crate::sql::merge::{MISSING, Merge};
+use crate::sql::found::{Found, KIND, TOLD};
+use crate::sql::merge::Merge;
+use crate::sql::server::Connection as _;
 use crate::sql::{ARRIVAL, Dialect as _, Staged, columns, same_key};
 
-/// Makes the temporary tables that [`run`] writes to, before the transaction: to make one in it would commit it.
+/// Makes the temporary tables that [`look`] writes to, before the transaction: to make one in it would commit it.
 pub(super) async fn make(connection: &Connection, merge: &Merge<'_>) -> Attempt<()> {
     if merge.staged.is_some() {
         let place = came(merge);
-        let columns = format!("{} NUMBER(19,0), \"KIND\" NUMBER(19,0), \"TOLD\" BOOLEAN", quoted(ARRIVAL));
+        let columns = format!(
+            "{} NUMBER(19,0), {} NUMBER(19,0), {} BOOLEAN",
+            quoted(ARRIVAL),
+            quoted(KIND),
+            quoted(TOLD)
+        );
         connection.run(&format!("CREATE OR REPLACE TEMPORARY TABLE {place} ({columns})")).await?;
     }
     if !merge.gone().is_empty() {
         let column = |column: &Column| format!("{} {}, ", quoted(column.name), sql_type(column.kind));
         let key: String = merge.table.key_columns().map(column).collect();
-        let place = gone(merge);
-        connection.run(&format!("CREATE OR REPLACE TEMPORARY TABLE {place} ({key}\"TOLD\" BOOLEAN)")).await?;
+        let (place, told) = (went(merge), quoted(TOLD));
+        connection.run(&format!("CREATE OR REPLACE TEMPORARY TABLE {place} ({key}{told} BOOLEAN)")).await?;
     }
     Ok(())
 }
 
 /// Where it is put aside which staged rows differ.
-fn came(merge: &Merge<'_>) -> String {
+pub(super) fn came(merge: &Merge<'_>) -> String {
     aside(&format!("CAME_{}", merge.table.name))
 }
 
 /// Where the keys of rows that are gone are put aside.
-fn gone(merge: &Merge<'_>) -> String {
-    aside(&format!("GONE_{}", merge.table.name))
+pub(super) fn went(merge: &Merge<'_>) -> String {
+    aside(&format!("WENT_{}", merge.table.name))
 }
 
-/// Merges one table, inside the caller's transaction.
-pub(super) async fn run(connection: &Connection, merge: &Merge<'_>, commit: &Commit) -> Attempt<Counts> {
-    let mut counts = Counts::default();
-    sweep(connection, merge, commit, &mut counts).await?;
-    let Some(staged) = merge.staged else { return Ok(counts) };
-    connection.run(&differing(merge, staged)).await?;
-    let mut differ = 0;
-    let sql = format!(
-        "SELECT \"KIND\", COUNT(*), COUNT(CASE WHEN NOT \"TOLD\" THEN 1 END) FROM {} GROUP BY \"KIND\"",
-        came(merge)
-    );
-    for row in connection.rows(&sql).await? {
-        let [kind, rows, unexpected] = [0, 1, 2].map(|at| number(row.get(at)));
-        differ += rows;
-        let rows = rows.unsigned_abs();
-        if kind == MISSING {
-            counts.inserted += rows;
-        } else {
-            counts.updated += rows;
-        }
-        if merge.measures_drift() {
-            counts.drifted += unexpected.unsigned_abs();
+/// Puts aside what differs in one table, inside the caller's transaction.
+pub(super) async fn look(connection: &Connection, merge: &Merge<'_>) -> Attempt<()> {
+    if let Some(query) = vanished(merge, &columns(&SNOWFLAKE, merge.table.key_columns(), Some("t"))) {
+        connection.run(&format!("INSERT INTO {} {query}", went(merge))).await?;
+    }
+    match merge.staged {
+        Some(staged) => connection.run(&differing(merge, staged)).await,
+        None => Ok(()),
+    }
+}
+
+/// Writes what was found, inside the same transaction. A table in which nothing was found is not touched.
+pub(super) async fn write(
+    connection: &Connection,
+    merge: &Merge<'_>,
+    found: &Found,
+    commit: &Commit,
+) -> Attempt<Counts> {
+    let counts = found.counts(merge).ok_or_else(|| doubled(merge))?;
+    if found.deleted > 0 {
+        let swept = connection.change(&sweep(merge, commit), &[]).await?;
+        if swept.first() != Some(&found.deleted.cast_signed()) {
+            return Err(doubled(merge));
         }
     }
-    let [all] = connection.numbers(&format!("SELECT COUNT(*) FROM {}", staged.place)).await?;
-    let written =
-        if differ > 0 { connection.change(&write(merge, staged, commit), &[]).await? } else { Vec::new() };
-    // Rows inserted, then rows updated.
-    let expected = [counts.inserted, counts.updated].map(u64::cast_signed);
-    if differ > 0 && written != expected || all < differ {
-        return Err(doubled(merge));
+    if let Some(staged) = merge.staged.filter(|_| found.inserted + found.updated > 0) {
+        // Rows inserted, then rows updated.
+        let written = connection.change(&merged(merge, staged, commit), &[]).await?;
+        if written != [found.inserted, found.updated].map(u64::cast_signed) {
+            return Err(doubled(merge));
+        }
     }
-    counts.unchanged = (all - differ).unsigned_abs();
     Ok(counts)
 }
 
-/// Marks the rows deleted that are gone.
-async fn sweep(
-    connection: &Connection,
-    merge: &Merge<'_>,
-    commit: &Commit,
-    counts: &mut Counts,
-) -> Attempt<()> {
-    let Some(query) = vanished(merge, &columns(&SNOWFLAKE, merge.table.key_columns(), Some("t"))) else {
-        return Ok(());
-    };
-    let place = gone(merge);
-    connection.run(&format!("INSERT INTO {place} {query}")).await?;
-    let [rows, unexpected] = connection
-        .numbers(&format!("SELECT COUNT(*), COUNT(CASE WHEN NOT \"TOLD\" THEN 1 END) FROM {place}"))
-        .await?;
-    if rows == 0 {
-        return Ok(());
-    }
-    let same: Vec<String> = merge
-        .table
-        .key_columns()
-        .map(|column| format!("EQUAL_NULL(t.{0}, g.{0})", quoted(column.name)))
-        .collect();
-    let sql = format!(
-        "UPDATE {} AS t SET {} = TRUE, {} = {} FROM {place} AS g WHERE {}",
+/// Statement that marks the rows deleted that are gone.
+fn sweep(merge: &Merge<'_>, commit: &Commit) -> String {
+    let same = |column: &Column| format!("EQUAL_NULL(t.{0}, g.{0})", quoted(column.name));
+    format!(
+        "UPDATE {} AS t SET {} = TRUE, {} = {} FROM {} AS g WHERE {}",
         merge.target,
         quoted(system::DELETED),
         quoted(system::SYNCED),
         SNOWFLAKE.time(commit.synced_at),
-        same.join(" AND ")
-    );
-    if connection.change(&sql, &[]).await?.first() != Some(&rows) {
-        return Err(doubled(merge));
-    }
-    counts.deleted += rows.unsigned_abs();
-    if merge.measures_drift() {
-        counts.drifted += unexpected.unsigned_abs();
-    }
-    Ok(())
+        went(merge),
+        merge.table.key_columns().map(same).collect::<Vec<_>>().join(" AND ")
+    )
 }
 
 /// Query for what is wanted of live rows `t` that are gone, and whether that was to be expected. `None` where none can be.
@@ -143,7 +122,7 @@ fn differing(merge: &Merge<'_>, staged: &Staged) -> String {
 }
 
 /// Statement that writes new and changed rows, and tells how many of each.
-fn write(merge: &Merge<'_>, staged: &Staged, commit: &Commit) -> String {
+fn merged(merge: &Merge<'_>, staged: &Staged, commit: &Commit) -> String {
     let (deleted, synced) = (quoted(system::DELETED), quoted(system::SYNCED));
     let data = || merge.table.data_columns();
     let set = |column: &Column| format!("{0} = s.{0}, ", quoted(column.name));

@@ -27,7 +27,6 @@ mod upload;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow_array::RecordBatch;
 use async_trait::async_trait;
@@ -39,12 +38,14 @@ use tenantry_replication::destination::{
 };
 use tenantry_replication::error::{DestinationError, DestinationErrorKind, DestinationResult};
 use tenantry_replication::state::{Checkpoint, RunRecord, State};
-use tokio::sync::{Mutex, MutexGuard};
 
 pub use self::address::{Address, VARIABLES};
 use self::connection::{Attempt, Connection, Failure};
 use self::session::Session;
 use crate::sql::layout::PARKED;
+use crate::sql::server as sharing;
+use crate::sql::server::state::{other_tenant as other_tenant_there, write_checkpoint};
+use crate::sql::server::summary::absent;
 use crate::{Access, Language, Options};
 
 /// Tables in a schema of a Snowflake database.
@@ -52,17 +53,14 @@ pub struct Snowflake {
     shared: Arc<Shared>,
 }
 
-/// Locks are taken in this order: session, control.
-struct Shared {
+/// Where the database is, and what things are called there.
+#[derive(Debug)]
+struct Site {
     address: Address,
     names: Names,
-    access: Access,
-    /// The lease that this object writes under; 0 for none.
-    fence: AtomicU64,
-    session: Mutex<Session>,
-    /// The connection of the lease, once it was needed.
-    control: Mutex<Option<Connection>>,
 }
+
+type Shared = sharing::Shared<Connection>;
 
 /// What things are called in this database.
 #[derive(Debug, Clone)]
@@ -90,85 +88,8 @@ impl Snowflake {
             let message = format!("{}: no run has filled it yet", address.name());
             return Err(Failure::new(DestinationErrorKind::Absent, message));
         }
-        let shared = Shared {
-            names: Names { schema: address.schema.clone(), language: options.language },
-            address,
-            access: options.access,
-            fence: AtomicU64::new(0),
-            session: Mutex::new(Session::new(connection)),
-            control: Mutex::new(None),
-        };
-        Ok(Self { shared: Arc::new(shared) })
-    }
-
-    /// Does `work` with what all calls share, to its end: also when whoever asked for it no longer waits, as half a transaction would stay.
-    async fn on<T, Work>(
-        &self,
-        action: impl Into<String>,
-        work: impl FnOnce(Arc<Shared>) -> Work,
-    ) -> DestinationResult<T>
-    where
-        T: Send + 'static,
-        Work: Future<Output = Attempt<T>> + Send + 'static,
-    {
-        let action = action.into();
-        match tokio::spawn(work(Arc::clone(&self.shared))).await {
-            Ok(done) => done.map_err(|failure| failure.during(action)),
-            Err(ended) => {
-                let mut error =
-                    DestinationError::new(DestinationErrorKind::Failed, action, "the work ended in a panic");
-                error.source = Some(Box::new(ended));
-                Err(error)
-            }
-        }
-    }
-}
-
-impl Shared {
-    /// The session, with a connection that lives.
-    async fn session(&self) -> Attempt<MutexGuard<'_, Session>> {
-        let mut session = self.session.lock().await;
-        session.revive(&self.address).await?;
-        Ok(session)
-    }
-
-    /// The same to write what must be found there later.
-    async fn keeper(&self) -> Attempt<MutexGuard<'_, Session>> {
-        self.check_access()?;
-        self.session().await
-    }
-
-    fn check_access(&self) -> Attempt<()> {
-        match self.access {
-            Access::Write => Ok(()),
-            Access::Read => Err(Failure::new(DestinationErrorKind::Failed, "it was opened to be read")),
-        }
-    }
-
-    /// The lease that writes have to check.
-    fn fence(&self) -> Option<u64> {
-        Some(self.fence.load(Ordering::Relaxed)).filter(|token| *token > 0)
-    }
-
-    /// The connection of the lease.
-    async fn control(&self) -> Attempt<Control<'_>> {
-        let mut control = self.control.lock().await;
-        if control.as_ref().is_none_or(Connection::is_closed) {
-            *control = Some(Connection::open(&self.address).await?);
-        }
-        Ok(Control { connection: control })
-    }
-}
-
-/// The connection of the lease, in use.
-struct Control<'a> {
-    connection: MutexGuard<'a, Option<Connection>>,
-}
-
-impl Control<'_> {
-    fn connection(&self) -> Attempt<&Connection> {
-        let connection = self.connection.as_ref();
-        connection.ok_or_else(|| Failure::new(DestinationErrorKind::Unavailable, "there is no connection"))
+        let names = Names { schema: address.schema.clone(), language: options.language };
+        Ok(Self { shared: Shared::new(Site { address, names }, connection, options.access) })
     }
 }
 
@@ -179,83 +100,91 @@ impl Destination for Snowflake {
     }
 
     async fn prepare(&self, catalog: &'static Catalog) -> DestinationResult<()> {
-        self.on("prepare the tables", async move |shared: Arc<Shared>| {
-            let mut session = shared.keeper().await?;
-            let (connection, stage) = session.parts();
-            // Their columns may be others from now on.
-            stage.discard_all();
-            schema::prepare(connection, catalog, &shared.names).await
-        })
-        .await
+        self.shared
+            .on("prepare the tables", async move |shared: Arc<Shared>| {
+                let mut session = shared.keeper().await?;
+                let (connection, stage) = session.parts();
+                // Their columns may be others from now on.
+                stage.discard_all();
+                schema::prepare(connection, catalog, &shared.site.names).await
+            })
+            .await
     }
 
     async fn claim(&self, tenant: &str) -> DestinationResult<()> {
         let wanted = tenant.to_owned();
         let held = self
+            .shared
             .on("claim the destination", async move |shared: Arc<Shared>| {
                 let mut session = shared.session().await?;
-                if shared.access == Access::Read {
-                    return state::other_tenant(session.connection(), &wanted).await;
+                if shared.rights.access == Access::Read {
+                    return other_tenant_there(session.connection(), &wanted).await;
                 }
                 let transaction = session.begin(None).await?;
                 let held = state::claim(session.connection(), &wanted).await;
-                session.end(&shared.address, transaction, held).await
+                session.end(transaction, held).await
             })
             .await?;
         held.map_or(Ok(()), |held| Err(other_tenant(&held, tenant)))
     }
 
     async fn lease(&self) -> DestinationResult<Option<Lease>> {
-        self.on("read the lease", async move |shared: Arc<Shared>| {
-            lease::read(shared.control().await?.connection()?).await
-        })
-        .await
+        self.shared
+            .on("read the lease", async move |shared: Arc<Shared>| {
+                lease::read(shared.control().await?.connection()?).await
+            })
+            .await
     }
 
     async fn hold(&self, claim: Claim) -> DestinationResult<Lease> {
-        self.on("take the lease", async move |shared: Arc<Shared>| {
-            shared.check_access()?;
-            lease::hold(shared.control().await?.connection()?, &shared.names, claim).await
-        })
-        .await
+        self.shared
+            .on("take the lease", async move |shared: Arc<Shared>| {
+                shared.rights.check()?;
+                lease::hold(shared.control().await?.connection()?, &shared.site.names, claim).await
+            })
+            .await
     }
 
     async fn release(&self, token: u64) -> DestinationResult<()> {
-        self.on("give the lease back", async move |shared: Arc<Shared>| {
-            lease::release(shared.control().await?.connection()?, token).await
-        })
-        .await
+        self.shared
+            .on("give the lease back", async move |shared: Arc<Shared>| {
+                lease::release(shared.control().await?.connection()?, token).await
+            })
+            .await
     }
 
     fn fence(&self, token: Option<u64>) {
-        self.shared.fence.store(token.unwrap_or(0), Ordering::Relaxed);
+        self.shared.rights.set_fence(token);
     }
 
     async fn state(&self) -> DestinationResult<State> {
-        self.on("read the state", async move |shared: Arc<Shared>| {
-            state::read(shared.session().await?.connection()).await
-        })
-        .await
+        self.shared
+            .on("read the state", async move |shared: Arc<Shared>| {
+                state::read(shared.session().await?.connection()).await
+            })
+            .await
     }
 
     async fn stage(&self, batch: Batch) -> DestinationResult<()> {
-        self.on(format!("stage rows of {}", batch.table.name), async move |shared: Arc<Shared>| {
-            let mut session = shared.session().await?;
-            session.parts().1.add(batch)
-        })
-        .await
+        self.shared
+            .on(format!("stage rows of {}", batch.table.name), async move |shared: Arc<Shared>| {
+                let mut session = shared.session().await?;
+                session.parts().1.add(batch)
+            })
+            .await
     }
 
     async fn absent(&self, stream: &'static Stream, limit: usize) -> DestinationResult<Vec<Key>> {
         let action = format!("look for absent rows of stream {}", stream.name);
-        self.on(action, async move |shared: Arc<Shared>| {
-            let mut session = shared.session().await?;
-            let (connection, stage) = session.parts();
-            let staged = stage.settle(connection, stream.root()).await?;
-            let staged = staged.as_ref().map(|settled| &settled.staged);
-            summary::absent(connection, &shared.names, stream, staged, limit).await
-        })
-        .await
+        self.shared
+            .on(action, async move |shared: Arc<Shared>| {
+                let mut session = shared.session().await?;
+                let (connection, stage) = session.parts();
+                let staged = stage.settle(connection, stream.root()).await?;
+                let staged = staged.as_ref().map(|settled| &settled.staged);
+                absent(connection, stream, staged, limit).await
+            })
+            .await
     }
 
     async fn find(
@@ -265,148 +194,158 @@ impl Destination for Snowflake {
         values: &BTreeSet<String>,
     ) -> DestinationResult<Vec<Key>> {
         let values: Vec<String> = values.iter().cloned().collect();
-        self.on(format!("look for rows of stream {}", stream.name), async move |shared: Arc<Shared>| {
-            let session = shared.session().await?;
-            summary::find(session.connection(), &shared.names, stream, column, values).await
-        })
-        .await
+        self.shared
+            .on(format!("look for rows of stream {}", stream.name), async move |shared: Arc<Shared>| {
+                let session = shared.session().await?;
+                summary::find(session.connection(), stream, column, values).await
+            })
+            .await
     }
 
     async fn sample(&self, stream: &'static Stream, rows: usize, seed: u64) -> DestinationResult<Vec<Key>> {
-        self.on(format!("draw rows of stream {}", stream.name), async move |shared: Arc<Shared>| {
-            summary::sample(shared.session().await?.connection(), &shared.names, stream, rows, seed).await
-        })
-        .await
+        self.shared
+            .on(format!("draw rows of stream {}", stream.name), async move |shared: Arc<Shared>| {
+                summary::sample(shared.session().await?.connection(), stream, rows, seed).await
+            })
+            .await
     }
 
     async fn publish(&self, commit: Commit) -> DestinationResult<Published> {
-        self.on(format!("publish stream {}", commit.stream.name), async move |shared: Arc<Shared>| {
-            let mut session = shared.keeper().await?;
-            let published = publish_in(&mut session, &shared, &commit).await;
-            session.forget(commit.stream);
-            published
-        })
-        .await
+        self.shared
+            .on(format!("publish stream {}", commit.stream.name), async move |shared: Arc<Shared>| {
+                let mut session = shared.keeper().await?;
+                let published = publish_in(&mut session, &shared, &commit).await;
+                session.forget(commit.stream).await;
+                published
+            })
+            .await
     }
 
     async fn compare(&self, commit: Commit, keys_max: usize) -> DestinationResult<Compared> {
-        self.on(format!("compare stream {}", commit.stream.name), async move |shared: Arc<Shared>| {
-            let mut session = shared.session().await?;
-            let compared = compare_in(&mut session, &shared, &commit, keys_max).await;
-            session.forget(commit.stream);
-            compared
-        })
-        .await
+        self.shared
+            .on(format!("compare stream {}", commit.stream.name), async move |shared: Arc<Shared>| {
+                let mut session = shared.session().await?;
+                let compared = compare_in(&mut session, &commit, keys_max).await;
+                session.forget(commit.stream).await;
+                compared
+            })
+            .await
     }
 
     async fn park(&self, parking: Parking) -> DestinationResult<()> {
-        self.on(format!("park stream {}", parking.stream.name), async move |shared: Arc<Shared>| {
-            let mut session = shared.keeper().await?;
-            let (connection, stage) = session.parts();
-            let staged =
-                if parking.rows { stage.settle_all(connection, parking.stream).await? } else { Vec::new() };
-            let kept = park::make(connection, parking.stream, &staged).await?;
-            let transaction = session.begin(shared.fence()).await?;
-            let parked = park::park(session.connection(), &parking, &staged, &kept).await;
-            session.end(&shared.address, transaction, parked).await?;
-            session.stage.note_parked(&staged);
-            Ok(())
-        })
-        .await
+        self.shared
+            .on(format!("park stream {}", parking.stream.name), async move |shared: Arc<Shared>| {
+                let mut session = shared.keeper().await?;
+                let (connection, stage) = session.parts();
+                let staged = if parking.rows {
+                    stage.settle_all(connection, parking.stream).await?
+                } else {
+                    Vec::new()
+                };
+                let kept = park::make(connection, parking.stream, &staged).await?;
+                let transaction = session.begin(shared.rights.fence()).await?;
+                let parked = park::park(session.connection(), &parking, &staged, &kept).await;
+                session.end(transaction, parked).await?;
+                session.stage.note_parked(&staged);
+                Ok(())
+            })
+            .await
     }
 
     async fn resume(&self, stream: &'static Stream, left_out: Option<LeftOut>) -> DestinationResult<bool> {
         let action = format!("stage the parked rows of stream {}", stream.name);
-        self.on(action, async move |shared: Arc<Shared>| {
-            let mut session = shared.session().await?;
-            let (connection, stage) = session.parts();
-            park::resume(connection, stage, stream, left_out.as_ref()).await
-        })
-        .await
+        self.shared
+            .on(action, async move |shared: Arc<Shared>| {
+                let mut session = shared.session().await?;
+                let (connection, stage) = session.parts();
+                park::resume(connection, stage, stream, left_out.as_ref()).await
+            })
+            .await
     }
 
     async fn unstage(&self, stream: &'static Stream) -> DestinationResult<()> {
-        self.on(format!("forget staged rows of stream {}", stream.name), async move |shared: Arc<Shared>| {
-            let mut session = shared.session().await?;
-            session.forget(stream);
-            Ok(())
-        })
-        .await
+        self.shared
+            .on(format!("forget staged rows of stream {}", stream.name), async move |shared: Arc<Shared>| {
+                let mut session = shared.session().await?;
+                session.forget(stream).await;
+                Ok(())
+            })
+            .await
     }
 
     async fn discard(&self, stream: &'static Stream) -> DestinationResult<()> {
-        self.on(format!("discard staged rows of stream {}", stream.name), async move |shared: Arc<Shared>| {
-            let mut session = shared.keeper().await?;
-            session.forget(stream);
-            let kept = park::Kept::read(session.connection(), stream).await?;
-            if session.connection().has_state_table(PARKED).await? {
-                let transaction = session.begin(shared.fence()).await?;
-                let forgotten = kept.forget(session.connection(), stream).await;
-                session.end(&shared.address, transaction, forgotten).await?;
-                kept.drop_emptied(session.connection(), stream).await;
-            }
-            Ok(())
-        })
-        .await
+        self.shared
+            .on(format!("discard staged rows of stream {}", stream.name), async move |shared: Arc<Shared>| {
+                let mut session = shared.keeper().await?;
+                session.forget(stream).await;
+                let kept = park::Kept::read(session.connection(), stream).await?;
+                if session.connection().has_state_table(PARKED).await? {
+                    let transaction = session.begin(shared.rights.fence()).await?;
+                    let forgotten = kept.forget(session.connection(), stream).await;
+                    session.end(transaction, forgotten).await?;
+                    kept.drop_emptied(session.connection(), stream).await;
+                }
+                Ok(())
+            })
+            .await
     }
 
     async fn keep(&self, name: &str, checkpoint: &Checkpoint, run: u64, at: Micros) -> DestinationResult<()> {
         let (name, checkpoint) = (name.to_owned(), checkpoint.clone());
-        self.on(format!("keep the checkpoint of the {name}"), async move |shared: Arc<Shared>| {
-            let mut session = shared.keeper().await?;
-            let transaction = session.begin(shared.fence()).await?;
-            let kept = state::write_checkpoint(session.connection(), &name, &checkpoint, run, at).await;
-            session.end(&shared.address, transaction, kept).await
-        })
-        .await
+        self.shared
+            .on(format!("keep the checkpoint of the {name}"), async move |shared: Arc<Shared>| {
+                let mut session = shared.keeper().await?;
+                let transaction = session.begin(shared.rights.fence()).await?;
+                let kept = write_checkpoint(session.connection(), &name, &checkpoint, run, at).await;
+                session.end(transaction, kept).await
+            })
+            .await
     }
 
     async fn record(&self, run: &RunRecord) -> DestinationResult<()> {
         let run = run.clone();
-        self.on("record the run", async move |shared: Arc<Shared>| {
-            let mut session = shared.keeper().await?;
-            let transaction = session.begin(shared.fence()).await?;
-            let recorded = state::record(session.connection(), &run).await;
-            session.end(&shared.address, transaction, recorded).await
-        })
-        .await
+        self.shared
+            .on("record the run", async move |shared: Arc<Shared>| {
+                let mut session = shared.keeper().await?;
+                let transaction = session.begin(shared.rights.fence()).await?;
+                let recorded = state::record(session.connection(), &run).await;
+                session.end(transaction, recorded).await
+            })
+            .await
     }
 
     async fn summarize(&self, catalog: &'static Catalog) -> DestinationResult<Vec<TableSummary>> {
-        self.on("summarize the tables", async move |shared: Arc<Shared>| {
-            summary::summarize(shared.session().await?.connection(), &shared.names, catalog).await
-        })
-        .await
+        self.shared
+            .on("summarize the tables", async move |shared: Arc<Shared>| {
+                summary::summarize(shared.session().await?.connection(), catalog).await
+            })
+            .await
     }
 
     async fn query(&self, sql: &str) -> DestinationResult<Vec<RecordBatch>> {
         let sql = sql.to_owned();
-        self.on("answer the query", async move |shared: Arc<Shared>| {
-            query::answer(&shared.address, &shared.names, &sql).await
-        })
-        .await
+        self.shared
+            .on("answer the query", async move |shared: Arc<Shared>| {
+                query::answer(&shared.site.address, &shared.site.names, &sql).await
+            })
+            .await
     }
 }
 
 async fn publish_in(session: &mut Session, shared: &Shared, commit: &Commit) -> Attempt<Published> {
     let (connection, stage) = session.parts();
     let staged = stage.settle_all(connection, commit.stream).await?;
-    let made = publish::make(connection, &shared.names, commit, &staged).await?;
-    let transaction = session.begin(shared.fence()).await?;
-    let published = publish::publish(session.connection(), &shared.names, commit, &staged, &made).await;
-    let published = session.end(&shared.address, transaction, published).await?;
-    made.1.drop_emptied(session.connection(), commit.stream).await;
+    let made = publish::make(connection, commit, &staged).await?;
+    let transaction = session.begin(shared.rights.fence()).await?;
+    let published = publish::publish(session.connection(), commit, &made).await;
+    let published = session.end(transaction, published).await?;
+    made.kept.drop_emptied(session.connection(), commit.stream).await;
     Ok(published)
 }
 
-async fn compare_in(
-    session: &mut Session,
-    shared: &Shared,
-    commit: &Commit,
-    keys_max: usize,
-) -> Attempt<Compared> {
+async fn compare_in(session: &mut Session, commit: &Commit, keys_max: usize) -> Attempt<Compared> {
     let (connection, stage) = session.parts();
     let staged = stage.settle_all(connection, commit.stream).await?;
     connection.stage().await?;
-    publish::compare(connection, &shared.names, commit, &staged, keys_max).await
+    publish::compare(connection, commit, &staged, keys_max).await
 }

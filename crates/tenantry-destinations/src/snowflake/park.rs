@@ -7,14 +7,14 @@ use std::collections::BTreeMap;
 
 use tenantry_replication::catalog::{Stream, Table};
 use tenantry_replication::destination::{LeftOut, Parking};
-use tenantry_replication::error::DestinationErrorKind;
-use tenantry_replication::state::Parked;
 
-use super::connection::{Attempt, Connection, Failure};
-use super::stage::{Settled, Stage, create, stage_texts, staged_columns, staged_names};
+use super::connection::{Attempt, Connection};
+use super::stage::{Settled, Stage, create, staged_columns, staged_names};
 use super::state;
 use super::types::{SNOWFLAKE, literal, quoted, stored, told_type};
 use crate::sql::layout::PARKED;
+use crate::sql::server::state::{is_parked, written};
+use crate::sql::server::{Connection as _, Texts, Transactions as _};
 use crate::sql::{ARRIVAL, settle};
 
 /// Name of the table that holds parked rows of a table.
@@ -29,14 +29,7 @@ pub(super) struct Kept(BTreeMap<String, Vec<(String, String)>>);
 impl Kept {
     /// Looks which are there for a stream. Costs one question where nothing is parked.
     pub(super) async fn read(connection: &Connection, stream: &'static Stream) -> Attempt<Self> {
-        let is_parked = connection.has_state_table(PARKED).await? && {
-            let sql = format!(
-                "SELECT COUNT(*) FROM {} WHERE \"STREAM\" = {}",
-                connection.state_place(PARKED),
-                literal(stream.name)
-            );
-            connection.numbers::<1>(&sql).await? != [0]
-        };
+        let is_parked = connection.has_state_table(PARKED).await? && is_parked(connection, stream).await?;
         if is_parked { Self::all(connection, stream).await } else { Ok(Self::default()) }
     }
 
@@ -79,10 +72,10 @@ impl Kept {
         if self.0.is_empty() && !connection.has_state_table(PARKED).await? {
             return Ok(());
         }
-        let sql = format!("DELETE FROM {} WHERE \"STREAM\" = ?", connection.state_place(PARKED));
+        let sql = format!("DELETE FROM {} WHERE \"STREAM\" = ?", connection.state(PARKED));
         connection.change(&sql, &[Some(stream.name.to_owned())]).await?;
         for table in stream.tables.iter().filter(|table| self.has(table)) {
-            connection.run(&format!("DELETE FROM {}", connection.state_place(&rows_of(table)))).await?;
+            connection.run(&format!("DELETE FROM {}", connection.state(&rows_of(table)))).await?;
         }
         Ok(())
     }
@@ -91,9 +84,7 @@ impl Kept {
     pub(super) async fn drop_emptied(&self, connection: &Connection, stream: &'static Stream) {
         for table in stream.tables.iter().filter(|table| self.has(table)) {
             drop(
-                connection
-                    .run(&format!("DROP TABLE IF EXISTS {}", connection.state_place(&rows_of(table))))
-                    .await,
+                connection.run(&format!("DROP TABLE IF EXISTS {}", connection.state(&rows_of(table)))).await,
             );
         }
     }
@@ -108,13 +99,13 @@ pub(super) async fn make(
 ) -> Attempt<Kept> {
     let mut kept = Kept::all(connection, stream).await?;
     if !stream.tables.iter().all(|table| kept.fits(table)) {
-        let sql = format!("DELETE FROM {} WHERE \"STREAM\" = ?", connection.state_place(PARKED));
+        let sql = format!("DELETE FROM {} WHERE \"STREAM\" = ?", connection.state(PARKED));
         connection.change(&sql, &[Some(stream.name.to_owned())]).await?;
         kept.drop_emptied(connection, stream).await;
         kept = Kept::all(connection, stream).await?;
     }
     for settled in staged.iter().filter(|settled| !kept.has(settled.staged.table)) {
-        let place = connection.state_place(&rows_of(settled.staged.table));
+        let place = connection.state(&rows_of(settled.staged.table));
         let sql = create(&place, settled.staged.table, "CREATE TRANSIENT TABLE");
         // No history of what is only on its way.
         connection.run(&format!("{sql} DATA_RETENTION_TIME_IN_DAYS = 0")).await?;
@@ -133,11 +124,8 @@ pub(super) async fn park(
         let rows = staged.iter().find(|settled| settled.staged.table.name == table.name);
         keep_rows(connection, table, rows, kept).await?;
     }
-    let json = serde_json::to_string(&parking.parked).map_err(|error| {
-        Failure::new(DestinationErrorKind::Failed, format!("the read cannot be written down: {error}"))
-    })?;
-    let row = (parking.stream.name, json.as_str());
-    state::replace(connection, PARKED, PARKED, row, parking.run, parking.synced_at).await?;
+    let json = written("read", &parking.parked)?;
+    connection.replace(PARKED, PARKED, (parking.stream.name, &json), parking.run, parking.synced_at).await?;
     state::write_quarantined(connection, &parking.quarantined, parking.run, parking.synced_at).await
 }
 
@@ -148,7 +136,7 @@ async fn keep_rows(
     rows: Option<&Settled>,
     kept: &Kept,
 ) -> Attempt<()> {
-    let place = connection.state_place(&rows_of(table));
+    let place = connection.state(&rows_of(table));
     if rows.is_none_or(|rows| rows.unparked == 0) && kept.has(table) {
         connection.run(&format!("DELETE FROM {place}")).await?;
     }
@@ -160,24 +148,6 @@ async fn keep_rows(
         .await
 }
 
-/// Reads that are parked, by stream.
-pub(super) async fn reads(connection: &Connection) -> Attempt<BTreeMap<String, Parked>> {
-    let mut reads = BTreeMap::new();
-    if !connection.has_state_table(PARKED).await? {
-        return Ok(reads);
-    }
-    let sql = format!("SELECT \"STREAM\", \"PARKED\" FROM {}", connection.state_place(PARKED));
-    for row in connection.texts(&sql).await? {
-        let [Some(stream), Some(json)] = row.as_slice() else { continue };
-        let parked = serde_json::from_str(json).map_err(|error| {
-            let message = format!("the parked read of stream {stream} cannot be read: {error}");
-            Failure::new(DestinationErrorKind::Newer, message)
-        })?;
-        reads.insert(stream.clone(), parked);
-    }
-    Ok(reads)
-}
-
 /// Stages what is parked for a stream; false where there is nothing, or where its rows have not the columns of now.
 pub(super) async fn resume(
     connection: &Connection,
@@ -186,7 +156,7 @@ pub(super) async fn resume(
     left_out: Option<&LeftOut>,
 ) -> Attempt<bool> {
     stage.discard(stream);
-    if !reads(connection).await?.contains_key(stream.name) {
+    if !connection.has_state_table(PARKED).await? || !is_parked(connection, stream).await? {
         return Ok(false);
     }
     let kept = Kept::all(connection, stream).await?;
@@ -194,10 +164,7 @@ pub(super) async fn resume(
         return Ok(false);
     }
     let values = match left_out {
-        Some(left_out) => {
-            let values = left_out.values.iter().map(|value| vec![value.clone()]);
-            Some(stage_texts(connection, "left out", 1, values).await?)
-        }
+        Some(left_out) => Some(connection.stage_texts("left_out", Texts::of_values(&left_out.values)).await?),
         None => None,
     };
     for table in stream.tables.iter().filter(|table| kept.has(table)) {
@@ -207,7 +174,7 @@ pub(super) async fn resume(
         let query = format!(
             "SELECT {} FROM {} AS p{}",
             staged_names(table, "p"),
-            connection.state_place(&rows_of(table)),
+            connection.state(&rows_of(table)),
             without.unwrap_or_default()
         );
         stage.restage(connection, table, &query).await?;

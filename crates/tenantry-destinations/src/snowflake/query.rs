@@ -29,7 +29,7 @@ pub(super) async fn answer(address: &Address, names: &Names, sql: &str) -> Attem
         Ok(connection.answer(sql, &[]).await?.into_batches())
     }
     .await;
-    connection.close().await;
+    connection.log_out().await;
     answered.map_err(|failure| match failure.kind {
         DestinationErrorKind::Unavailable => failure,
         _ => refused(failure.message),

@@ -13,6 +13,7 @@ use super::types::{literal, quoted, sql_type, state_type, stored, told_type};
 use super::{Names, state};
 use crate::Language;
 use crate::sql::layout::{COMMIT, Kind, LAYOUT, LEASE, STATE_TABLES, StateTable};
+use crate::sql::server::Connection as _;
 
 /// A column of a log's root that events are gathered by besides their day, where there is one of this name.
 const SORTED_BY: &str = "type";

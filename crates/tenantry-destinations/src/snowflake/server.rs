@@ -19,6 +19,7 @@ use super::address::Address;
 use super::connection::Connection;
 use super::types::{literal, quoted, stored};
 use crate::Surroundings;
+use crate::sql::server::Connection as _;
 
 /// The user that tests log in as.
 pub const USER: &str = "trial";
@@ -92,7 +93,7 @@ impl Database {
     pub async fn run(&self, sql: &str) {
         let (_, connection) = reached(&self.url(), &self.surroundings()).await;
         connection.run(sql).await.unwrap();
-        connection.close().await;
+        connection.log_out().await;
     }
 
     /// The same variables as surroundings, by its own port.
@@ -170,7 +171,7 @@ pub async fn drop_schemas(url: &str, surroundings: &Surroundings) {
         let sql = format!("DROP SCHEMA IF EXISTS {}.{}", quoted(&address.database), quoted(schema));
         connection.run(&sql).await.unwrap();
     }
-    connection.close().await;
+    connection.log_out().await;
 }
 
 async fn reached(url: &str, surroundings: &Surroundings) -> (Address, Connection) {

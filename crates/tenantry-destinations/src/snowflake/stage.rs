@@ -13,7 +13,8 @@ use tenantry_replication::error::DestinationErrorKind;
 
 use super::connection::{Attempt, Connection, Failure, number};
 use super::encode::{Pieces, loaded, loaded_texts, of_texts};
-use super::types::{SNOWFLAKE, held, quoted, sql_type};
+use super::types::{SNOWFLAKE, quoted, sql_type};
+use crate::sql::server::{Connection as _, Texts};
 use crate::sql::{ARRIVAL, Keys, Staged, columns};
 
 /// Bytes of rows in memory for all tables together.
@@ -245,29 +246,15 @@ pub(super) fn create(place: &str, table: &Table, how: &str) -> String {
     format!("{how} {place} ({})", columns.join(", "))
 }
 
-/// Puts texts into a temporary table of their own: keys, or values as keys of one part.
-pub(super) async fn stage_texts(
-    connection: &Connection,
-    name: &str,
-    parts: usize,
-    rows: impl Iterator<Item = Vec<String>>,
-) -> Attempt<Keys> {
-    let place = aside(name);
-    let mut texts: Vec<Vec<String>> = vec![Vec::new(); parts];
-    let (mut blank, mut count) = (false, 0);
-    for row in rows {
-        for (part, column) in texts.iter_mut().enumerate() {
-            let text = row.get(part).map_or("", String::as_str);
-            blank |= text.is_empty();
-            column.push(held(text).into_owned());
-        }
-        count += 1;
-    }
+/// Puts texts into a temporary table of their own.
+pub(super) async fn stage_texts(connection: &Connection, name: &str, texts: Texts) -> Attempt<Keys> {
+    let (place, parts) = (aside(name), texts.columns.len());
     let declared: Vec<String> = (0..parts).map(|part| format!("k{part} VARCHAR")).collect();
     connection.stage().await?;
     connection.run(&format!("CREATE OR REPLACE TEMPORARY TABLE {place} ({})", declared.join(", "))).await?;
-    if count > 0 {
-        connection.load(&place, &loaded_texts(parts), vec![of_texts(texts)?], count).await?;
+    if texts.rows > 0 {
+        let file = of_texts(texts.columns)?;
+        connection.load(&place, &loaded_texts(parts), vec![file], texts.rows as u64).await?;
     }
-    Ok(Keys { place, blank })
+    Ok(Keys { place, blank: texts.blank })
 }

@@ -2,18 +2,16 @@
 //!
 //! Writes only inside the caller's transaction, so that a checkpoint never parts from its rows.
 
-use std::collections::BTreeMap;
-
 use tenantry_replication::clock::Micros;
-use tenantry_replication::destination::{Commit, Value};
-use tenantry_replication::error::DestinationErrorKind;
-use tenantry_replication::state::{Checkpoint, Quarantine, RunRecord, State};
+use tenantry_replication::destination::Commit;
+use tenantry_replication::state::{Quarantine, RunRecord, State};
 
-use super::connection::{Attempt, Connection, Failure, number};
+use super::connection::{Attempt, Connection};
 use super::park;
-use super::types::{SNOWFLAKE, held, quoted};
+use super::types::{SNOWFLAKE, quoted};
 use crate::sql::Dialect as _;
-use crate::sql::layout::LAYOUT;
+use crate::sql::layout::PARKED;
+use crate::sql::server::{Connection as _, held, state};
 
 /// Texts that one statement takes.
 const TEXTS_MAX: usize = 1000;
@@ -23,30 +21,14 @@ pub(super) async fn check_layout(connection: &Connection) -> Attempt<()> {
     if !connection.has_state_table("meta").await? {
         return Ok(());
     }
-    let meta = connection.state_place("meta");
-    let [layout] = connection.numbers(&format!("SELECT MAX(\"LAYOUT\") FROM {meta}")).await?;
-    if layout > LAYOUT {
-        let message = format!(
-            "it was written by a newer version of this tool (layout {layout}, known up to {LAYOUT}): upgrade, or use another database"
-        );
-        return Err(Failure::new(DestinationErrorKind::Newer, message));
-    }
-    Ok(())
+    state::check_layout(connection, "database").await
 }
 
 /// Notes whose tables these are; gives the tenant that they belong to if it is another one.
 pub(super) async fn claim(connection: &Connection, tenant: &str) -> Attempt<Option<String>> {
-    let sql =
-        format!("UPDATE {} SET \"TENANT\" = ? WHERE \"TENANT\" IS NULL", connection.state_place("meta"));
+    let sql = format!("UPDATE {} SET \"TENANT\" = ? WHERE \"TENANT\" IS NULL", connection.state("meta"));
     connection.change(&sql, &[Some(tenant.to_owned())]).await?;
-    other_tenant(connection, tenant).await
-}
-
-/// The tenant that the tables belong to if it is another one.
-pub(super) async fn other_tenant(connection: &Connection, tenant: &str) -> Attempt<Option<String>> {
-    let sql = format!("SELECT \"TENANT\" FROM {}", connection.state_place("meta"));
-    let known = connection.texts(&sql).await?;
-    Ok(known.into_iter().flatten().flatten().find(|known| known != tenant))
+    state::other_tenant(connection, tenant).await
 }
 
 /// What earlier runs left; nothing for a database without our schema.
@@ -54,22 +36,7 @@ pub(super) async fn read(connection: &Connection) -> Attempt<State> {
     if !connection.has_state_table("meta").await? {
         return Ok(State::default());
     }
-    let (mut checkpoints, mut checkpoint_runs) = (BTreeMap::new(), BTreeMap::new());
-    let sql =
-        format!("SELECT \"STREAM\", \"CHECKPOINT\", \"RUN\" FROM {}", connection.state_place("checkpoint"));
-    for row in connection.rows(&sql).await? {
-        let [Value::Text(name), Value::Text(json), run] = row.as_slice() else { continue };
-        checkpoint_runs.insert(name.clone(), number(Some(run)).unsigned_abs());
-        let checkpoint: Checkpoint = serde_json::from_str(json).map_err(|error| {
-            let message = format!("the checkpoint of stream {name} cannot be read: {error}");
-            Failure::new(DestinationErrorKind::Newer, message)
-        })?;
-        checkpoints.insert(name.clone(), checkpoint);
-    }
-    let sql = format!("SELECT MAX(\"RUN\") FROM {}", connection.state_place("run"));
-    let [last_run] = connection.numbers(&sql).await?;
-    let (parked, last_run) = (park::reads(connection).await?, u64::try_from(last_run).unwrap_or(0));
-    Ok(State { checkpoints, checkpoint_runs, parked, last_run })
+    state::read(connection, connection.has_state_table(PARKED).await?).await
 }
 
 /// A value of a row that is written: a text, which travels as a parameter, or SQL of our own.
@@ -105,7 +72,7 @@ async fn insert(connection: &Connection, table: &str, columns: &[&str], rows: Ve
         }
         let sql = format!(
             "INSERT INTO {} ({}) VALUES {}",
-            connection.state_place(table),
+            connection.state(table),
             listed.join(", "),
             values.join(", ")
         );
@@ -124,25 +91,18 @@ pub(super) async fn write_quarantined(
     if records.is_empty() {
         return Ok(());
     }
-    let mut last = BTreeMap::new();
-    for (turn, one) in records.iter().enumerate() {
-        let same = (one.table, held(&one.key), held(&one.reason));
-        let first = last.get(&same).map_or(turn, |(first, _): &(usize, &Quarantine)| *first);
-        last.insert(same, (first, one));
-    }
-    let mut rows: Vec<_> = last.into_values().collect();
-    rows.sort_by_key(|(first, _)| *first);
-    let table = connection.state_place("quarantine");
+    let rows = state::last_of_each(records);
+    let table = connection.state("quarantine");
     for some in rows.chunks(TEXTS_MAX / 3) {
         let same = vec!["(\"TABLE\" = ? AND \"KEY\" = ? AND \"REASON\" = ?)"; some.len()].join(" OR ");
         let texts: Vec<Option<String>> = some
             .iter()
-            .flat_map(|(_, one)| [one.table, &one.key, &one.reason].map(|text| Some(held(text).into_owned())))
+            .flat_map(|one| [one.table, &one.key, &one.reason].map(|text| Some(held(text).into_owned())))
             .collect();
         connection.change(&format!("DELETE FROM {table} WHERE {same}"), &texts).await?;
     }
     let time = SNOWFLAKE.time(at);
-    let row = |(_, one): (usize, &Quarantine)| {
+    let row = |one: &Quarantine| {
         vec![
             of_text(one.table),
             of_text(&one.key),
@@ -159,7 +119,7 @@ pub(super) async fn write_quarantined(
 /// Writes checkpoint, gaps and quarantined records of a commit, and forgets what was parked of the stream.
 pub(super) async fn write(connection: &Connection, commit: &Commit, parked: &park::Kept) -> Attempt<()> {
     if let Some((name, checkpoint)) = &commit.checkpoint {
-        write_checkpoint(connection, name, checkpoint, commit.run, commit.synced_at).await?;
+        state::write_checkpoint(connection, name, checkpoint, commit.run, commit.synced_at).await?;
     }
     let time = SNOWFLAKE.time(commit.synced_at);
     let row = |gap: &tenantry_replication::source::Gap| {
@@ -178,20 +138,6 @@ pub(super) async fn write(connection: &Connection, commit: &Commit, parked: &par
     parked.forget(connection, commit.stream).await
 }
 
-/// Writes one checkpoint in place of an older one.
-pub(super) async fn write_checkpoint(
-    connection: &Connection,
-    name: &str,
-    checkpoint: &Checkpoint,
-    run: u64,
-    at: Micros,
-) -> Attempt<()> {
-    let json = serde_json::to_string(checkpoint).map_err(|error| {
-        Failure::new(DestinationErrorKind::Failed, format!("the checkpoint cannot be written: {error}"))
-    })?;
-    replace(connection, "checkpoint", "checkpoint", (name, &json), run, at).await
-}
-
 /// Writes the one row of a stream, with a text in one of its columns.
 pub(super) async fn replace(
     connection: &Connection,
@@ -201,7 +147,7 @@ pub(super) async fn replace(
     run: u64,
     at: Micros,
 ) -> Attempt<()> {
-    let place = connection.state_place(table);
+    let place = connection.state(table);
     connection.change(&format!("DELETE FROM {place} WHERE \"STREAM\" = ?"), &[Some(name.to_owned())]).await?;
     let row = vec![of_text(name), of_text(json), of_number(run), Cell::Sql(SNOWFLAKE.time(at))];
     insert(connection, table, &["stream", column, "run", "updated_at"], vec![row]).await
@@ -210,7 +156,7 @@ pub(super) async fn replace(
 /// Keeps the record of a finished run; of two with one number, the later.
 pub(super) async fn record(connection: &Connection, run: &RunRecord) -> Attempt<()> {
     for table in ["run", "run_table"] {
-        let place = connection.state_place(table);
+        let place = connection.state(table);
         connection.run(&format!("DELETE FROM {place} WHERE \"RUN\" = {}", run.run)).await?;
     }
     let row = vec![

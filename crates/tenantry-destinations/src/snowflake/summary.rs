@@ -1,49 +1,25 @@
-//! Questions about what the tables hold: live rows that were not staged, rows by a value, a sample, and one line for each table.
+//! Questions about what the tables hold: rows by a value, a sample, and one line for each table.
 //!
 //! Reads flags, times, keys and the column that is asked for; no other value.
 
 use std::collections::BTreeMap;
 
-use tenantry_replication::catalog::{Catalog, Column, Stream, Table, system};
+use tenantry_replication::catalog::{Catalog, Stream, Table, system};
 use tenantry_replication::destination::{Key, TableSummary, Value};
 
-use super::Names;
 use super::connection::{Attempt, Connection, number, text};
-use super::types::{SNOWFLAKE, held, literal, quoted, stored};
+use super::types::{SNOWFLAKE, literal, quoted, stored};
+use crate::sql::server::summary::key;
+use crate::sql::server::{Connection as _, held};
 use crate::sql::summary::{Ended, line};
-use crate::sql::{Staged, comparable, key_texts, same_key};
+use crate::sql::{comparable, key_texts};
 
 /// Values that one question asks for.
 const VALUES_MAX: usize = 1000;
 
-/// Keys of live root rows that no staged row has, as text; NULL is the empty text.
-pub(super) async fn absent(
-    connection: &Connection,
-    names: &Names,
-    stream: &'static Stream,
-    staged: Option<&Staged>,
-    limit: usize,
-) -> Attempt<Vec<Key>> {
-    let root = stream.root();
-    let came = staged.map(|staged| {
-        let same = same_key(&SNOWFLAKE, "t", "s", staged);
-        format!(" AND NOT EXISTS (SELECT 1 FROM {} AS s WHERE {same})", staged.place)
-    });
-    let sql = format!(
-        "SELECT {} FROM {} AS t WHERE t.{} IS DISTINCT FROM TRUE{} ORDER BY {} LIMIT {limit}",
-        key_texts(&SNOWFLAKE, root, "t"),
-        connection.place(&names.schema, root.name),
-        quoted(system::DELETED),
-        came.unwrap_or_default(),
-        key_order(root)
-    );
-    Ok(connection.texts(&sql).await?.into_iter().map(key).collect())
-}
-
 /// Keys of live root rows whose column holds one of these values, as text and in key order; NULL is the empty text.
 pub(super) async fn find(
     connection: &Connection,
-    names: &Names,
     stream: &'static Stream,
     column: &str,
     values: Vec<String>,
@@ -60,7 +36,7 @@ pub(super) async fn find(
                 .map(|column| format!("t.{}", quoted(column.name)))
                 .collect::<Vec<_>>()
                 .join(", "),
-            connection.place(&names.schema, root.name),
+            connection.table(root.name),
             quoted(system::DELETED),
             comparable(&SNOWFLAKE, column, "t", false),
             vec!["?"; some.len()].join(", "),
@@ -79,7 +55,6 @@ pub(super) async fn find(
 /// Keys of root rows, drawn by the hash of key and seed; in key order.
 pub(super) async fn sample(
     connection: &Connection,
-    names: &Names,
     stream: &'static Stream,
     rows: usize,
     seed: u64,
@@ -90,28 +65,16 @@ pub(super) async fn sample(
     let sql = format!(
         "SELECT {parts} FROM (SELECT {} FROM {} AS t) AS k ORDER BY MD5(CONCAT_WS('/', {parts}, '{seed}')), {parts} LIMIT {rows}",
         key_texts(&SNOWFLAKE, root, "t"),
-        connection.place(&names.schema, root.name),
+        connection.table(root.name),
     );
     let mut keys: Vec<Key> = connection.texts(&sql).await?.into_iter().map(key).collect();
     keys.sort();
     Ok(keys)
 }
 
-/// The key that a row of texts holds.
-fn key(texts: Vec<Option<String>>) -> Key {
-    texts.into_iter().map(Option::unwrap_or_default).collect()
-}
-
-/// The order of keys: NULL first, text by its bytes.
-fn key_order(table: &Table) -> String {
-    let part = |column: &Column| format!("t.{} NULLS FIRST", quoted(column.name));
-    table.key_columns().map(part).collect::<Vec<_>>().join(", ")
-}
-
 /// One line for each table of the catalog; zeros for a table that is not there yet.
 pub(super) async fn summarize(
     connection: &Connection,
-    names: &Names,
     catalog: &'static Catalog,
 ) -> Attempt<Vec<TableSummary>> {
     let outcomes = if connection.has_state_table("run_table").await? {
@@ -122,10 +85,10 @@ pub(super) async fn summarize(
     let there = format!(
         "SELECT TABLE_NAME FROM {}.INFORMATION_SCHEMA.TABLES WHERE TABLE_SCHEMA = {} AND TABLE_TYPE = 'BASE TABLE'",
         quoted(connection.database()),
-        literal(&stored(&names.schema))
+        literal(&stored(connection.schema()))
     );
     let there: Vec<String> = connection.texts(&there).await?.into_iter().flatten().flatten().collect();
-    let counted = counts(connection, names, catalog, &there).await?;
+    let counted = counts(connection, catalog, &there).await?;
     let line = |table: &'static Table| {
         let (rows, marked, newest) = counted.get(table.name).copied().unwrap_or_default();
         TableSummary {
@@ -141,13 +104,12 @@ pub(super) async fn summarize(
 /// Rows, rows marked deleted, and the newest sync time of all tables, by one query.
 async fn counts(
     connection: &Connection,
-    names: &Names,
     catalog: &'static Catalog,
     there: &[String],
 ) -> Attempt<BTreeMap<String, (i64, i64, Option<i64>)>> {
     let (deleted, synced) = (quoted(system::DELETED), quoted(system::SYNCED));
     let one = |table: &Table| {
-        let (name, place) = (literal(table.name), connection.place(&names.schema, table.name));
+        let (name, place) = (literal(table.name), connection.table(table.name));
         format!(
             "SELECT {name} AS n, COUNT(*) AS c, COUNT_IF({deleted}) AS d, MAX({synced}) AS s FROM {place}"
         )
@@ -176,8 +138,8 @@ async fn outcomes(connection: &Connection) -> Attempt<BTreeMap<String, Ended>> {
            t.\"OUTCOME\" || COALESCE(': ' || t.\"MESSAGE\", ''), t.\"REQUESTS\", t.\"SECONDS\" \
          FROM {} AS t JOIN {} AS r ON r.\"RUN\" = t.\"RUN\" \
          QUALIFY ROW_NUMBER() OVER (PARTITION BY t.\"TABLE\" ORDER BY t.\"RUN\" DESC) = 1",
-        connection.state_place("run_table"),
-        connection.state_place("run"),
+        connection.state("run_table"),
+        connection.state("run"),
     );
     let mut ended = BTreeMap::new();
     for row in connection.rows(&sql).await? {

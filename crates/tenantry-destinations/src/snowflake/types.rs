@@ -2,8 +2,6 @@
 //!
 //! Names are written in upper case, as Snowflake stores them when they are written without quotes: `SELECT * FROM users` finds the table.
 
-use std::borrow::Cow;
-
 use tenantry_replication::catalog::Type;
 use tenantry_replication::clock::Micros;
 use tenantry_replication::destination::Value;
@@ -89,9 +87,4 @@ pub(super) fn told_type(sql_type: &str) -> &str {
         "VARCHAR" => "TEXT",
         other => other,
     }
-}
-
-/// A text as every reader can take it: without U+0000.
-pub(super) fn held(text: &str) -> Cow<'_, str> {
-    if text.contains('\0') { Cow::Owned(text.replace('\0', "\u{fffd}")) } else { Cow::Borrowed(text) }
 }

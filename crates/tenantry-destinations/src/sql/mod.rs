@@ -1,11 +1,15 @@
 //! What is the same for every destination that takes SQL: which staged rows count, which rows differ, which are swept, what state is kept.
 //!
-//! Gives texts of statements and parts of them; runs nothing, and knows no engine but by its [`Dialect`]. The rules themselves are those of
+//! Gives texts of statements and parts of them, and knows no engine but by its [`Dialect`]; only `server` runs any. The rules themselves are those of
 //! [`tenantry_replication::destination::Destination`], and the conformance suite holds every destination to them.
 
+#[cfg(any(feature = "bigquery", feature = "snowflake"))]
+pub(crate) mod found;
 pub(crate) mod layout;
 pub(crate) mod merge;
 pub(crate) mod record;
+#[cfg(any(feature = "bigquery", feature = "postgres", feature = "snowflake"))]
+pub(crate) mod server;
 pub(crate) mod settle;
 pub(crate) mod summary;
 
@@ -28,6 +32,11 @@ pub(crate) trait Dialect: Sync {
 
     /// A text value, to be ordered by its bytes.
     fn by_bytes(&self, text: &str) -> String;
+
+    /// Condition that two values of this type are equal, or both NULL.
+    fn equal_or_null(&self, left: &str, right: &str, _kind: Type) -> String {
+        format!("({left} = {right} OR ({left} IS NULL AND {right} IS NULL))")
+    }
 }
 
 /// Staged rows of one table: the data columns, then the page and [`ARRIVAL`].
@@ -72,11 +81,11 @@ pub(crate) fn equal(
 ) -> String {
     let pair = |(one, other): (&Column, &Column)| {
         let (one_of, other_of) = (dialect.quoted(one.name), dialect.quoted(other.name));
-        let same = format!("{left}.{one_of} = {right}.{other_of}");
+        let (one_value, other_value) = (format!("{left}.{one_of}"), format!("{right}.{other_of}"));
         if nullable.contains(&other.name) {
-            format!("({same} OR ({left}.{one_of} IS NULL AND {right}.{other_of} IS NULL))")
+            dialect.equal_or_null(&one_value, &other_value, one.kind)
         } else {
-            same
+            format!("{one_value} = {other_value}")
         }
     };
     pairs.map(pair).collect::<Vec<_>>().join(" AND ")

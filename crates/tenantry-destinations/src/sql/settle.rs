@@ -27,11 +27,11 @@ pub(crate) fn forget_gone(
     })
 }
 
-/// Counts keys that several staged rows have, and those of them that came on several pages.
-pub(crate) fn count_doubles(dialect: &dyn Dialect, staged: &Staged) -> String {
+/// Counts keys that several staged rows have, and those of them that came on several pages; `turn` is told before.
+pub(crate) fn count_doubles(dialect: &dyn Dialect, turn: usize, staged: &Staged) -> String {
     let (page, key) = (dialect.quoted(system::PAGE), columns(dialect, staged.table.key_columns(), None));
     format!(
-        "SELECT count(*), count(CASE WHEN first_page < last_page THEN 1 END) FROM (\
+        "SELECT CAST({turn} AS bigint) AS turn, count(*) AS doubles, count(CASE WHEN first_page < last_page THEN 1 END) AS on_pages FROM (\
            SELECT min({page}) AS first_page, max({page}) AS last_page FROM {} GROUP BY {key} HAVING count(*) > 1) AS d",
         staged.place
     )

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[cfg(feature = "bigquery")]
+mod bigquery;
 mod commit;
 mod crash;
 mod duckdb;

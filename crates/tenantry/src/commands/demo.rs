@@ -104,7 +104,7 @@ pub(crate) async fn run(args: &DemoArgs) -> CommandResult {
     } else {
         terminal::print(&to_text(&report, &summaries, &queries, &url))?;
     }
-    let state_schema = config.state_schema()?;
+    let state_schema = config.state_schema(&url)?;
     for warning in report::warnings(&report, &state_schema) {
         terminal::warn(&warning);
     }

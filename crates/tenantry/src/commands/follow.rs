@@ -169,7 +169,7 @@ impl Following<'_> {
         } else {
             terminal::print(&report::to_text(report))?;
         }
-        warn(report, &self.config.state_schema()?);
+        warn(report, &self.config.state_schema(self.url)?);
         Ok(())
     }
 
@@ -184,7 +184,7 @@ impl Following<'_> {
         } else {
             format!("{now} {}\n", report::round_to_text(report))
         })?;
-        warn(report, &self.config.state_schema()?);
+        warn(report, &self.config.state_schema(self.url)?);
         Ok(())
     }
 

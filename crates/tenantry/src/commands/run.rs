@@ -91,7 +91,7 @@ impl Service {
             match self.sync(&tables).await {
                 Ok(report) => {
                     failed = 0;
-                    show(&report, &self.config.state_schema()?, self.clock.now(), self.json)?;
+                    show(&report, &self.config.state_schema(&self.url)?, self.clock.now(), self.json)?;
                 }
                 Err(error) if error.exit() == Exit::Interrupted => return Ok(Exit::Done),
                 Err(error) if first && is_hopeless(error.exit()) => return Err(error),

@@ -138,7 +138,7 @@ pub(crate) async fn run(args: &ServeArgs) -> CommandResult {
     let opened = Opened { reader: reader(&destination)?, clock, live: Arc::clone(&live), facts, stage: None };
     let ready = Ready::new(opened, place).await?;
     args.place.announce(&ready)?;
-    let state_schema = config.state_schema()?;
+    let state_schema = config.state_schema(&url)?;
     let service =
         orders.map(|orders| Service { ends, options, keeper, schedule, live, orders, state_schema });
     served(ready, service, stop).await

@@ -93,7 +93,7 @@ pub(super) async fn bring_up_to_date(
     let keeper = Keeper::once("sync", Arc::clone(&clock) as _);
     let ends = Ends { source: Arc::clone(&tenant.source), destination, clock, watched: true };
     let report = replicate(&ends, options, &keeper).await?;
-    show(config, &report, tenant, json).await?;
+    show(config, &url, &report, tenant, json).await?;
     if report.was_stopped() {
         terminal::hint(if options.full {
             "run it again without --full: it goes on where this run stopped"
@@ -130,13 +130,19 @@ fn minutes(text: &str) -> Result<f64, &'static str> {
 }
 
 /// The report on stdout, what needs a look on stderr.
-async fn show(config: &Config, report: &Report, tenant: &Tenant, json: bool) -> Result<(), CommandError> {
+async fn show(
+    config: &Config,
+    url: &str,
+    report: &Report,
+    tenant: &Tenant,
+    json: bool,
+) -> Result<(), CommandError> {
     if json {
         terminal::print_json(&config.labelled(report::to_json(report)))?;
     } else {
         terminal::print(&report::to_text(report))?;
     }
-    for warning in report::warnings(report, &config.state_schema()?) {
+    for warning in report::warnings(report, &config.state_schema(url)?) {
         terminal::warn(&warning);
     }
     if report.all_done() {

@@ -5,6 +5,7 @@
 mod file;
 pub(crate) mod process;
 mod server;
+mod server_settings;
 pub(crate) mod settings;
 mod tenants;
 #[cfg(test)]
@@ -194,9 +195,9 @@ impl Config {
         Ok(url)
     }
 
-    /// Schema of what runs leave for later ones.
-    pub(crate) fn state_schema(&self) -> Result<String, CommandError> {
-        Ok(tenantry_destinations::state_schema(&self.schema()?))
+    /// Schema of what runs leave for later ones in this destination.
+    pub(crate) fn state_schema(&self, url: &str) -> Result<String, CommandError> {
+        Ok(tenantry_destinations::state_place(url, &self.schema()?))
     }
 
     /// Selectors of tables: the flags where there are any.

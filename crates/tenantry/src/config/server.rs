@@ -8,8 +8,8 @@ use tenantry_destinations::Surroundings;
 use tenantry_destinations::postgres::Address;
 
 use super::settings::{
-    PG_PASSFILE, PG_PASSWORD, PG_SSL_MODE, PG_SSL_ROOT, PG_USER, SNOWFLAKE_HOST, SNOWFLAKE_PRIVATE_KEY,
-    SNOWFLAKE_ROLE, SNOWFLAKE_USER, SNOWFLAKE_WAREHOUSE,
+    BIGQUERY_EMULATOR, BIGQUERY_LOCATION, PG_PASSFILE, PG_PASSWORD, PG_SSL_MODE, PG_SSL_ROOT, PG_USER,
+    SNOWFLAKE_HOST, SNOWFLAKE_PRIVATE_KEY, SNOWFLAKE_ROLE, SNOWFLAKE_USER, SNOWFLAKE_WAREHOUSE,
 };
 use super::{Config, is_open_to_others, read_limited};
 use crate::error::CommandError;
@@ -19,6 +19,8 @@ use crate::terminal;
 const POSTGRES: [&str; 2] = ["postgres", "postgresql"];
 /// Scheme of Snowflake.
 const SNOWFLAKE: &str = "snowflake";
+/// Scheme of BigQuery.
+const BIGQUERY: &str = "bigquery";
 /// Name of the file with passwords in the user's folder.
 const PASSFILE: &str = ".pgpass";
 /// Bytes that it may have.
@@ -30,6 +32,9 @@ impl Config {
         let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme);
         if scheme == SNOWFLAKE {
             return self.of_snowflake(url);
+        }
+        if scheme == BIGQUERY {
+            return self.of_bigquery(url);
         }
         if !POSTGRES.contains(&scheme) {
             return Ok(Surroundings::default());
@@ -64,6 +69,16 @@ impl Config {
         Ok(Surroundings::of(said))
     }
 
+    /// Credentials are found by Google's own library, where it looks for them.
+    fn of_bigquery(&self, url: &str) -> Result<Surroundings, CommandError> {
+        let mut said = Vec::new();
+        for setting in [&BIGQUERY_EMULATOR, &BIGQUERY_LOCATION] {
+            said.extend(self.text(setting)?.map(|value| (setting.name().to_owned(), value)));
+        }
+        check_bigquery(url, &self.schema()?, &said)?;
+        Ok(Surroundings::of(said))
+    }
+
     /// The text of the file with passwords, where there is one that nobody else can read.
     fn passfile(&self) -> Result<Option<String>, CommandError> {
         let named = self.text(&PG_PASSFILE)?.map(PathBuf::from);
@@ -95,9 +110,24 @@ fn check_snowflake(url: &str, schema: &str, said: &[(String, String)]) -> Result
         .map_err(|why| CommandError::usage(format!("`{url}` is no destination: {why}")))
 }
 
+/// Whether what names a place in BigQuery can be read. A build without BigQuery refuses it elsewhere.
+#[cfg(feature = "bigquery")]
+fn check_bigquery(url: &str, schema: &str, said: &[(String, String)]) -> Result<(), CommandError> {
+    let rest = url.split_once(':').map_or("", |(_, rest)| rest);
+    tenantry_destinations::bigquery::Address::parse(rest, schema, &Surroundings::of(said.to_vec()))
+        .map(drop)
+        .map_err(|why| CommandError::usage(format!("`{url}` is no destination: {why}")))
+}
+
 #[cfg(not(feature = "snowflake"))]
 #[expect(clippy::unnecessary_wraps, reason = "the other build's may fail")]
 fn check_snowflake(_: &str, _: &str, _: &[(String, String)]) -> Result<(), CommandError> {
+    Ok(())
+}
+
+#[cfg(not(feature = "bigquery"))]
+#[expect(clippy::unnecessary_wraps, reason = "the other build's may fail")]
+fn check_bigquery(_: &str, _: &str, _: &[(String, String)]) -> Result<(), CommandError> {
     Ok(())
 }
 

@@ -4,6 +4,11 @@
 
 use std::fmt::Write as _;
 
+pub(crate) use super::server_settings::{
+    BIGQUERY_EMULATOR, BIGQUERY_LOCATION, PG_PASSFILE, PG_PASSWORD, PG_SSL_MODE, PG_SSL_ROOT, PG_USER,
+    SNOWFLAKE_HOST, SNOWFLAKE_PRIVATE_KEY, SNOWFLAKE_ROLE, SNOWFLAKE_USER, SNOWFLAKE_WAREHOUSE,
+};
+
 /// Name of the project file.
 pub(crate) const FILE: &str = "tenantry.toml";
 
@@ -153,86 +158,6 @@ pub(crate) const COMMENTS: Setting = Setting {
     kind: Kind::Text,
     about: "language of the comments on tables and columns: en or ja",
     default: Some("en"),
-};
-
-pub(crate) const PG_USER: Setting = Setting {
-    variables: &["PGUSER"],
-    key: None,
-    kind: Kind::Text,
-    about: "for postgres: destinations: the role to connect as, where the URL names none",
-    default: None,
-};
-
-pub(crate) const PG_PASSWORD: Setting = Setting {
-    variables: &["PGPASSWORD"],
-    key: Some("destination.password_file"),
-    kind: Kind::Secret,
-    about: "for postgres: destinations: its password",
-    default: None,
-};
-
-pub(crate) const PG_PASSFILE: Setting = Setting {
-    variables: &["PGPASSFILE"],
-    key: None,
-    kind: Kind::Text,
-    about: "for postgres: destinations: file with passwords, a line for each as HOST:PORT:DATABASE:USER:PASSWORD, where it is not ~/.pgpass",
-    default: None,
-};
-
-pub(crate) const PG_SSL_MODE: Setting = Setting {
-    variables: &["PGSSLMODE"],
-    key: None,
-    kind: Kind::Text,
-    about: "for postgres: destinations: verify-full, verify-ca or disable, where the URL does not say; on this machine disable holds, else verify-full",
-    default: None,
-};
-
-pub(crate) const PG_SSL_ROOT: Setting = Setting {
-    variables: &["PGSSLROOTCERT"],
-    key: None,
-    kind: Kind::Text,
-    about: "for postgres: destinations: file with the certificates of those who sign the server's, where they are not the system's",
-    default: None,
-};
-
-pub(crate) const SNOWFLAKE_USER: Setting = Setting {
-    variables: &["SNOWFLAKE_USER"],
-    key: None,
-    kind: Kind::Text,
-    about: "for snowflake: destinations: the user to log in as",
-    default: None,
-};
-
-pub(crate) const SNOWFLAKE_PRIVATE_KEY: Setting = Setting {
-    variables: &["SNOWFLAKE_PRIVATE_KEY"],
-    key: Some("destination.private_key_file"),
-    kind: Kind::Secret,
-    about: "for snowflake: destinations: the user's private key, PEM without a passphrase",
-    default: None,
-};
-
-pub(crate) const SNOWFLAKE_WAREHOUSE: Setting = Setting {
-    variables: &["SNOWFLAKE_WAREHOUSE"],
-    key: None,
-    kind: Kind::Text,
-    about: "for snowflake: destinations: the warehouse to work with, where it is not the user's own",
-    default: None,
-};
-
-pub(crate) const SNOWFLAKE_ROLE: Setting = Setting {
-    variables: &["SNOWFLAKE_ROLE"],
-    key: None,
-    kind: Kind::Text,
-    about: "for snowflake: destinations: the role to work as, where it is not the user's own",
-    default: None,
-};
-
-pub(crate) const SNOWFLAKE_HOST: Setting = Setting {
-    variables: &["SNOWFLAKE_HOST"],
-    key: None,
-    kind: Kind::Text,
-    about: "for snowflake: destinations: the account's host, where it is not ACCOUNT.snowflakecomputing.com",
-    default: None,
 };
 
 pub(crate) const SELECT: Setting = Setting {
@@ -390,6 +315,8 @@ pub(crate) const SETTINGS: &[&Setting] = &[
     &SNOWFLAKE_WAREHOUSE,
     &SNOWFLAKE_ROLE,
     &SNOWFLAKE_HOST,
+    &BIGQUERY_EMULATOR,
+    &BIGQUERY_LOCATION,
     &SELECT,
     &EXCLUDE,
     &STREAMS_AT_ONCE,

@@ -42,8 +42,9 @@ fn several(kind: Kind) {
     assert_eq!(of("away", &reports)["outcome"], "credentials", "{messages}");
     assert_eq!(of("beta", &reports)["outcome"], "done", "{messages}");
     let rows = |schema: &str| {
-        let sql = format!("SELECT count(*) AS \"n\" FROM {schema}.users WHERE NOT _fivetran_deleted");
-        acme.try_query(&sql).unwrap()[0]["n"].as_u64().unwrap()
+        let sql = format!("SELECT count(*) FROM {schema}.users WHERE NOT _fivetran_deleted");
+        let rows = acme.try_query(&sql).unwrap();
+        rows[0].as_object().unwrap().values().next().unwrap().as_u64().unwrap()
     };
     let held = |world: &World| world.truth()["users"].len() as u64;
     assert_eq!([rows("auth0_acme"), rows("auth0_beta")], [held(&acme), held(&beta)]);
@@ -66,6 +67,12 @@ fn one_tenant_that_fails_keeps_no_other_from_its_turn() {
 #[test]
 fn several_tenants_share_a_database() {
     several(Kind::Postgres);
+}
+
+#[cfg(feature = "bigquery")]
+#[test]
+fn several_tenants_share_a_bigquery_project() {
+    several(Kind::BigQuery);
 }
 
 #[cfg(feature = "snowflake")]

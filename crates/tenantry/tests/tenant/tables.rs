@@ -40,15 +40,17 @@ async fn open(url: &str, surroundings: Surroundings) -> Arc<dyn Destination> {
 /// Reads all tables of a destination. Two rows with one key are an error.
 pub(crate) async fn read(url: &str, surroundings: Surroundings) -> Tables {
     let destination = open(url, surroundings).await;
-    // Snowflake's names are in upper case, and need no quotes.
+    // Snowflake's names are in upper case, and need no quotes. In BigQuery the dataset is the test's own, and the one that is meant.
     let is_upper = url.starts_with("snowflake:");
     let named = |name: &str| if is_upper { name.to_ascii_uppercase() } else { name.to_owned() };
+    let is_bigquery = url.starts_with("bigquery:");
+    let place = |name: &str| match name {
+        name if is_bigquery => format!("`{name}`"),
+        name => format!("{}.\"{}\"", named("auth0"), named(name)),
+    };
     let mut tables = Tables::new();
     for table in CATALOG.tables() {
-        let batches = destination
-            .query(&format!("SELECT * FROM {}.\"{}\"", named("auth0"), named(table.name)))
-            .await
-            .unwrap();
+        let batches = destination.query(&format!("SELECT * FROM {}", place(table.name))).await.unwrap();
         let rows = tables.entry(table.name).or_default();
         for batch in &batches {
             assert_eq!(

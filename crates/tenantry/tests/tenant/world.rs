@@ -10,6 +10,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tenantry_destinations::Surroundings;
+#[cfg(feature = "bigquery")]
+use tenantry_destinations::bigquery::emulator::Dataset;
 use tenantry_destinations::postgres::server::Database;
 #[cfg(feature = "snowflake")]
 use tenantry_destinations::snowflake::server::Database as SnowflakeDatabase;
@@ -27,6 +29,8 @@ pub(crate) enum Kind {
     Postgres,
     #[cfg(feature = "snowflake")]
     Snowflake,
+    #[cfg(feature = "bigquery")]
+    BigQuery,
 }
 
 /// Where the tables are.
@@ -38,6 +42,9 @@ pub(crate) enum Warehouse {
     /// A database of its own on the emulator that stands for the real Snowflake service.
     #[cfg(feature = "snowflake")]
     Snowflake(SnowflakeDatabase),
+    /// Datasets of its own at the emulator that stands for the real BigQuery service.
+    #[cfg(feature = "bigquery")]
+    BigQuery(Dataset),
 }
 
 impl Warehouse {
@@ -48,6 +55,8 @@ impl Warehouse {
             Kind::Postgres => Self::Database(Database::new()),
             #[cfg(feature = "snowflake")]
             Kind::Snowflake => Self::Snowflake(SnowflakeDatabase::new()),
+            #[cfg(feature = "bigquery")]
+            Kind::BigQuery => Self::BigQuery(Dataset::new()),
         }
     }
 }
@@ -278,6 +287,8 @@ impl World {
             Warehouse::Database(database) => !database.sql("SELECT to_regclass('_tenantry.meta')").is_empty(),
             #[cfg(feature = "snowflake")]
             Warehouse::Snowflake(_) => self.run(&["status"]).0 != 5,
+            #[cfg(feature = "bigquery")]
+            Warehouse::BigQuery(dataset) => dataset.is_there(),
         }
     }
 
@@ -297,6 +308,8 @@ impl World {
             }
             #[cfg(feature = "snowflake")]
             Warehouse::Snowflake(_) => panic!("a test takes another database instead"),
+            #[cfg(feature = "bigquery")]
+            Warehouse::BigQuery(dataset) => dataset.remove(),
         }
     }
 
@@ -307,6 +320,8 @@ impl World {
             Warehouse::Database(database) => drop(database.sql(sql)),
             #[cfg(feature = "snowflake")]
             Warehouse::Snowflake(database) => self.runtime.block_on(database.run(sql)),
+            #[cfg(feature = "bigquery")]
+            Warehouse::BigQuery(dataset) => drop(dataset.sql(&sql.replace("auth0.", ""))),
         }
     }
 
@@ -316,6 +331,8 @@ impl World {
             Warehouse::Database(database) => database.url(),
             #[cfg(feature = "snowflake")]
             Warehouse::Snowflake(database) => database.url(),
+            #[cfg(feature = "bigquery")]
+            Warehouse::BigQuery(dataset) => dataset.url(),
         }
     }
 
@@ -324,6 +341,10 @@ impl World {
         #[cfg(feature = "snowflake")]
         if let Warehouse::Snowflake(database) = &*self.warehouse {
             return database.variables(database.server.port());
+        }
+        #[cfg(feature = "bigquery")]
+        if let Warehouse::BigQuery(dataset) = &*self.warehouse {
+            return vec![dataset.variable()];
         }
         Vec::new()
     }
