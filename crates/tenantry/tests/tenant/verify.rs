@@ -176,6 +176,21 @@ fn some_tables_are_verified_by_the_checkpoint_of_all() {
 }
 
 #[test]
+fn a_log_in_which_nothing_ever_happened_is_compared_like_any_other() {
+    let world = World::start(Config { logs: 0, log_own_traffic: false, ..small() });
+    world.sync();
+    let (code, report) = verify(&world, &["--full", "--select", "logs"]);
+    assert_eq!((code, &report["tables"][0]["outcome"]), (0, &json!("done")), "{report}");
+    world.churn(&churn(1, 1));
+    let (code, report) = verify(&world, &["--full", "--select", "logs"]);
+    assert_eq!(
+        (code, &report["tables"][0]["outcome"]),
+        (1, &json!("skipped")),
+        "no run has read it: {report}"
+    );
+}
+
+#[test]
 fn a_change_without_an_event_is_drift_when_its_list_is_due_and_one_with_an_event_is_not() {
     let world = World::start(Config { token_micros: 30 * 86_400 * 1_000_000, ..small() });
     let before = world.truth();
