@@ -163,7 +163,7 @@ need_emulator() {
     say "installing $package for the tests"
     rm -rf "$home"
     if ! UV_PYTHON_DOWNLOADS=never "$uv" venv --quiet --no-project "$home" ||
-        ! "$uv" pip install --quiet --python "$home/bin/python" -r "$pins"; then
+        ! "$uv" pip install --quiet --compile-bytecode --python "$home/bin/python" -r "$pins"; then
         give_up "could not install $package; check the network, then run: make setup"
     fi
     if [ "$warehouse" = bigquery ]; then keep_spatial; fi

@@ -17,6 +17,8 @@ from bqemulator.api.routes import upload
 from bqemulator.config import Settings
 
 WATCH_SECONDS = 3
+# To start takes long: between two tests that use it there may be some that do not.
+UNUSED_SECONDS = 30
 
 _job_id = contextvars.ContextVar("job_id", default=None)
 _new_job_id = upload._new_job_id
@@ -157,14 +159,18 @@ async def main(folder, use):
         file.write(str(emulator.rest_port))
     os.rename(port + ".new", port)
     with open(use, "r", encoding="ascii") as used:
-        while True:
+        unused = 0
+        while unused < UNUSED_SECONDS:
             await asyncio.sleep(WATCH_SECONDS)
             try:
                 fcntl.flock(used, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
+                unused = 0
                 continue
-            os.remove(port)
-            break
+            unused += WATCH_SECONDS
+            if unused < UNUSED_SECONDS:
+                fcntl.flock(used, fcntl.LOCK_UN)
+        os.remove(port)
     # Nothing is kept, so nothing has to be ended in order.
     os._exit(0)
 

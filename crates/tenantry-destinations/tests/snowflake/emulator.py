@@ -31,6 +31,8 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 WATCH_SECONDS = 3
+# To start takes long: between two tests that use it there may be some that do not.
+UNUSED_SECONDS = 30
 LOCK_SECONDS = 120
 # Tokens of a user with this name are good for so many statements.
 SHORT_LIVED = ("BRIEF", 3)
@@ -204,13 +206,18 @@ class Emulator:
 def watch(used):
     """Ends the process once nobody uses it any more."""
     with open(used) as file:
+        unused = 0
         while True:
             time.sleep(WATCH_SECONDS)
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
+                unused = 0
                 continue
-            os._exit(0)
+            unused += WATCH_SECONDS
+            if unused >= UNUSED_SECONDS:
+                os._exit(0)
+            fcntl.flock(file, fcntl.LOCK_UN)
 
 
 def main(folder, used):
