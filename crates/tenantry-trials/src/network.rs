@@ -125,15 +125,15 @@ impl Network {
         } else if path.starts_with("/exports/") && world.strikes(Group::LinkExpired) {
             return Way::Other(answers::expired_link());
         }
-        let list = pages::list(path, self.is_rival);
-        let beyond = pages::beyond(world, &list, &request.url.query);
+        let reading = pages::reading(path, self.is_rival);
+        let beyond = pages::beyond(world, &reading, &request.url.query);
         let is_beyond = beyond.is_some();
         let mut response = beyond.unwrap_or_else(|| self.ask(request));
         if world.strikes(Group::AnswerLost) {
             return Way::Fails("connection reset");
         }
         if !is_beyond {
-            pages::disturb(world, path, &list, &request.url.query, &mut response);
+            pages::disturb(world, path, &reading, &request.url.query, &mut response);
         }
         let is_odd = response.status == 200 && path.starts_with("/api/") && world.strikes(Group::OddRecord);
         // Of searches for users some answers are read for their number alone.

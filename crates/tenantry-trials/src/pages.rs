@@ -82,17 +82,17 @@ fn position(query: &str) -> Option<&str> {
 }
 
 /// A list as one process reads it: a circle is made of positions that this one has been at, not another.
-pub(crate) fn list(path: &str, is_rival: bool) -> String {
+pub(crate) fn reading(path: &str, is_rival: bool) -> String {
     if is_rival { format!("{path} of the other process") } else { path.to_owned() }
 }
 
 /// The answer for a position behind the end of a list that has none.
-pub(crate) fn beyond(world: &World, list: &str, query: &str) -> Option<Response> {
+pub(crate) fn beyond(world: &World, reading: &str, query: &str) -> Option<Response> {
     let number: u64 = position(query)?.strip_prefix(MADE_UP)?.parse().ok()?;
     let (first, last, beyond) = {
         let earlier = &world.state().run.earlier;
-        let of = |answers: &BTreeMap<String, Answered>| answers.get(list).cloned();
-        (of(&earlier.first)?, of(&earlier.last)?, *earlier.endless.get(list)?)
+        let of = |answers: &BTreeMap<String, Answered>| answers.get(reading).cloned();
+        (of(&earlier.first)?, of(&earlier.last)?, *earlier.endless.get(reading)?)
     };
     world.saw(Sighting::ReadBeyondEnd);
     let mut response = match beyond {
@@ -109,23 +109,23 @@ pub(crate) fn beyond(world: &World, list: &str, query: &str) -> Option<Response>
 }
 
 /// Spoils the paging of an answer, where that strikes.
-pub(crate) fn disturb(world: &World, path: &str, list: &str, query: &str, response: &mut Response) {
+pub(crate) fn disturb(world: &World, path: &str, reading: &str, query: &str, response: &mut Response) {
     if response.status != 200 || path == SEARCH || path.starts_with("/api/v2/jobs") {
         return;
     }
     if query.contains("page=") {
-        miscount(world, list, response);
+        miscount(world, reading, response);
     }
     let at = position(query);
     let told =
         Answered { query: query.to_owned(), headers: response.headers.clone(), body: response.body.clone() };
     let before = {
         let earlier = &mut world.state().run.earlier;
-        earlier.first.entry(list.to_owned()).or_insert_with(|| told.clone());
-        earlier.positions.entry(list.to_owned()).or_default().extend(at.map(|at| at.replace("%7C", "|")));
-        earlier.last.insert(list.to_owned(), told)
+        earlier.first.entry(reading.to_owned()).or_insert_with(|| told.clone());
+        earlier.positions.entry(reading.to_owned()).or_default().extend(at.map(|at| at.replace("%7C", "|")));
+        earlier.last.insert(reading.to_owned(), told)
     };
-    if query.contains("take=") && has_no_end(world, list, response) {
+    if query.contains("take=") && has_no_end(world, reading, response) {
         return;
     }
     let is_later = at.is_some() || (query.contains("page=") && !query.contains("page=0"));
@@ -134,43 +134,43 @@ pub(crate) fn disturb(world: &World, path: &str, list: &str, query: &str, respon
     {
         (response.headers, response.body) = (before.headers, before.body);
     } else if let Some(at) = at {
-        turn_back(world, list, &at.replace("%7C", "|"), response);
+        turn_back(world, reading, &at.replace("%7C", "|"), response);
     }
 }
 
 /// Lets the list's total be more than there is, in all answers of the run.
-fn miscount(world: &World, list: &str, response: &mut Response) {
+fn miscount(world: &World, reading: &str, response: &mut Response) {
     let Ok(mut body) = serde_json::from_slice::<Value>(&response.body) else { return };
     let Some(total) = body["total"].as_u64() else { return };
-    let known = world.state().run.earlier.miscounted.get(list).copied();
+    let known = world.state().run.earlier.miscounted.get(reading).copied();
     if known.is_none() && !world.strikes(Group::Miscounted) {
         return;
     }
     let more = known.unwrap_or_else(|| 1 + world.draw(3));
-    world.state().run.earlier.miscounted.insert(list.to_owned(), more);
+    world.state().run.earlier.miscounted.insert(reading.to_owned(), more);
     body["total"] = (total + more).into();
     response.body = body.to_string().into_bytes();
 }
 
 /// Lets a list that ends here name a position all the same, where that strikes.
-fn has_no_end(world: &World, list: &str, response: &mut Response) -> bool {
+fn has_no_end(world: &World, reading: &str, response: &mut Response) -> bool {
     let Ok(mut body) = serde_json::from_slice::<Value>(&response.body) else { return false };
     let ends = body.is_object() && body["next"].as_str().unwrap_or_default().is_empty();
-    if !ends || !(world.state().run.earlier.endless.contains_key(list) || world.strikes(Group::Endless)) {
+    if !ends || !(world.state().run.earlier.endless.contains_key(reading) || world.strikes(Group::Endless)) {
         return false;
     }
     let beyond = [Beyond::Nothing, Beyond::Last, Beyond::Both][world.draw(3) as usize];
-    world.state().run.earlier.endless.insert(list.to_owned(), beyond);
+    world.state().run.earlier.endless.insert(reading.to_owned(), beyond);
     body["next"] = format!("{MADE_UP}1").into();
     response.body = body.to_string().into_bytes();
     true
 }
 
 /// Lets the answer's next position be one that the list was asked for before, where it names one and that strikes.
-fn turn_back(world: &World, list: &str, at: &str, response: &mut Response) {
+fn turn_back(world: &World, reading: &str, at: &str, response: &mut Response) {
     let (circle, been) = {
         let earlier = &world.state().run.earlier;
-        (earlier.circles.get(list).cloned(), earlier.positions.get(list).cloned().unwrap_or_default())
+        (earlier.circles.get(reading).cloned(), earlier.positions.get(reading).cloned().unwrap_or_default())
     };
     let leads = || match &circle {
         Some((closes, leads)) => (closes == at).then(|| leads.clone()),
@@ -180,11 +180,11 @@ fn turn_back(world: &World, list: &str, at: &str, response: &mut Response) {
             .flatten(),
     };
     let Some(leads) = lead(response, leads) else { return };
-    world.trace(&format!("{list} goes in a circle"));
+    world.trace(&format!("{reading} goes in a circle"));
     if leads != at {
         world.saw(Sighting::WideCircle);
     }
-    world.state().run.earlier.circles.insert(list.to_owned(), (at.to_owned(), leads));
+    world.state().run.earlier.circles.insert(reading.to_owned(), (at.to_owned(), leads));
 }
 
 /// Replaces the answer's next position, where it names one and there is another for it.
