@@ -123,6 +123,8 @@ pub async fn open(url: &str, options: Options) -> DestinationResult<Arc<dyn Dest
         }
         #[cfg(feature = "snowflake")]
         "snowflake" => Ok(Arc::new(Box::pin(snowflake::Snowflake::open(rest, options)).await?)),
+        #[cfg(feature = "delta")]
+        "delta" => Ok(Arc::new(tenantry_delta::Delta::open(rest, of_delta(options)).await?)),
         _ => Err(DestinationError::new(
             DestinationErrorKind::Unavailable,
             "open the destination",
@@ -139,4 +141,22 @@ pub const BUILT_IN: &[&str] = &[
     "postgres://USER@HOST/DATABASE",
     #[cfg(feature = "snowflake")]
     "snowflake:ACCOUNT/DATABASE/SCHEMA",
+    #[cfg(feature = "delta")]
+    "delta:PATH|s3://BUCKET/PREFIX",
 ];
+
+/// What Delta Lake tables take of the options.
+#[cfg(feature = "delta")]
+fn of_delta(options: Options) -> tenantry_delta::Options {
+    let Options { schema, language, access, memory_limit, .. } = options;
+    tenantry_delta::Options {
+        schema,
+        describe: match language {
+            Language::English => |text| text.en,
+            Language::Japanese => |text| text.ja,
+        },
+        writes: access == Access::Write,
+        memory_limit,
+        storage: std::collections::HashMap::new(),
+    }
+}

@@ -155,6 +155,14 @@ pub(crate) const COMMENTS: Setting = Setting {
     default: Some("en"),
 };
 
+pub(crate) const KEEP_VERSIONS: Setting = Setting {
+    variables: &["TENANTRY_KEEP_VERSIONS"],
+    key: Some("destination.keep_versions"),
+    kind: Kind::Text,
+    about: "how long `tenantry maintain` leaves old versions of tables that are made of files, such as 7d",
+    default: Some("7d"),
+};
+
 pub(crate) const PG_USER: Setting = Setting {
     variables: &["PGUSER"],
     key: None,
@@ -390,6 +398,7 @@ pub(crate) const SETTINGS: &[&Setting] = &[
     &SNOWFLAKE_WAREHOUSE,
     &SNOWFLAKE_ROLE,
     &SNOWFLAKE_HOST,
+    &KEEP_VERSIONS,
     &SELECT,
     &EXCLUDE,
     &STREAMS_AT_ONCE,
