@@ -97,7 +97,28 @@ pub(crate) const RUN_TABLE: Ledger = Ledger {
             Kind::Integer,
             text("Requests sent for the table's stream.", "ストリームのリクエスト数"),
         ),
+        (
+            "limited",
+            Kind::Integer,
+            text(
+                "Requests of the table's stream that the tenant refused for its rate limit (HTTP 429).",
+                "レート制限で拒否されたストリームのリクエスト数 (HTTP 429)",
+            ),
+        ),
         ("seconds", Kind::Number, text("Seconds from first request to publish.", "所要秒数")),
+        (
+            "waited",
+            Kind::Number,
+            text(
+                "Seconds that requests of the table's stream waited for their turn or for another attempt, added up.",
+                "ストリームのリクエストが送信または再試行を待った秒数の合計",
+            ),
+        ),
+        (
+            "began",
+            Kind::Number,
+            text("Seconds from the run's begin to that of the table's stream.", "実行開始からの秒数"),
+        ),
     ],
 };
 
@@ -144,7 +165,7 @@ pub(crate) fn wanted(say: fn(Text) -> &'static str) -> Vec<Wanted> {
             .map(|(name, kind, about)| WantedColumn { name, kind: kind.of(), about: say(*about) })
             .collect(),
         partition: None,
-        indexed: vec![ledger.columns[0].0, RUN_NUMBER.0],
+        indexed: [ledger.columns[0].0, RUN_NUMBER.0].into_iter().collect::<BTreeSet<_>>().into_iter().collect(),
     };
     LEDGERS.iter().map(of).collect()
 }
@@ -198,7 +219,10 @@ pub(crate) fn of_tables(run: &RunRecord) -> Attempt<RecordBatch> {
         numbers(lines().map(|line| line.drifted)),
         numbers(lines().map(|line| line.quarantined)),
         numbers(lines().map(|line| line.requests)),
-        Arc::new(lines().map(|line| Some(line.seconds)).collect::<Float64Array>()),
+        numbers(lines().map(|line| line.limited)),
+        seconds(lines().map(|line| line.seconds)),
+        seconds(lines().map(|line| line.waited)),
+        seconds(lines().map(|line| line.began)),
     ])
 }
 
@@ -245,6 +269,10 @@ fn numbers(numbers: impl IntoIterator<Item = u64>) -> ArrayRef {
     Arc::new(Int64Array::from_iter_values(
         numbers.into_iter().map(|number| i64::try_from(number).unwrap_or(i64::MAX)),
     ))
+}
+
+fn seconds(seconds: impl IntoIterator<Item = f64>) -> ArrayRef {
+    Arc::new(Float64Array::from_iter_values(seconds))
 }
 
 fn times(times: impl IntoIterator<Item = Micros>) -> ArrayRef {

@@ -2,7 +2,7 @@
 //! the same, and writes nothing.
 //!
 //! There is no transaction over several tables. Each table has one commit; the checkpoint comes last, so that a crash between them leaves
-//! it behind the rows, and the next run finds those as they should be (docs/decisions/0015-delta-publish.md).
+//! it behind the rows, and the next run finds those as they should be (docs/decisions/0020-delta-publish.md).
 
 use std::sync::Arc;
 
