@@ -165,7 +165,7 @@ pub(crate) fn wanted(say: fn(Text) -> &'static str) -> Vec<Wanted> {
             .map(|(name, kind, about)| WantedColumn { name, kind: kind.of(), about: say(*about) })
             .collect(),
         partition: None,
-        indexed: [ledger.columns[0].0, RUN_NUMBER.0].into_iter().collect::<BTreeSet<_>>().into_iter().collect(),
+        indexed: ledger.key.to_vec(),
     };
     LEDGERS.iter().map(of).collect()
 }
