@@ -19,7 +19,6 @@ use tenantry_replication::state::{Checkpoint, Parked, State};
 use uuid::Uuid;
 
 use crate::failure::{Attempt, Failure};
-use crate::place::STATE;
 
 /// Version of the layout below. A document with a higher one was written by a newer version of this tool.
 const LAYOUT: u64 = 1;
@@ -123,8 +122,9 @@ pub(crate) struct Documents {
 }
 
 impl Documents {
-    pub(crate) fn new(store: Arc<dyn ObjectStore>) -> Self {
-        Self { store, folder: Path::from_iter([STATE, "state"]) }
+    /// The document below the folder of what is ours.
+    pub(crate) fn new(store: Arc<dyn ObjectStore>, state: &str) -> Self {
+        Self { store, folder: Path::from_iter([state, "state"]) }
     }
 
     /// The last version; `None` before the first.
@@ -241,7 +241,7 @@ mod tests {
     use super::*;
 
     fn documents() -> Documents {
-        Documents::new(Arc::new(InMemory::new()))
+        Documents::new(Arc::new(InMemory::new()), "_tenantry")
     }
 
     async fn add_run(documents: &Documents) -> u64 {

@@ -15,7 +15,6 @@ use tenantry_replication::source::Gap;
 use tenantry_replication::state::{Quarantine, RunRecord};
 
 use crate::failure::{Attempt, Failure};
-use crate::place::STATE;
 use crate::tables::{Wanted, WantedColumn};
 
 /// A table of ours.
@@ -153,10 +152,10 @@ pub(crate) const QUARANTINE: Ledger = Ledger {
 /// All of them.
 pub(crate) const LEDGERS: &[&Ledger] = &[&RUN, &RUN_TABLE, &GAP, &QUARANTINE];
 
-/// The tables as they should be.
-pub(crate) fn wanted(say: fn(Text) -> &'static str) -> Vec<Wanted> {
+/// The tables as they should be, below the folder of what is ours.
+pub(crate) fn wanted(state: &str, say: fn(Text) -> &'static str) -> Vec<Wanted> {
     let of = |ledger: &&Ledger| Wanted {
-        schema: STATE.to_owned(),
+        schema: state.to_owned(),
         name: ledger.name,
         about: say(ledger.about),
         columns: ledger
@@ -258,7 +257,7 @@ pub(crate) fn of_quarantined(quarantined: &[Quarantine], run: u64, at: Micros) -
 
 /// A table of ours, which was prepared.
 pub(crate) fn prepared(found: Option<DeltaTable>, ledger: &Ledger) -> Attempt<DeltaTable> {
-    found.ok_or_else(|| Failure::failed(format!("table {STATE}.{} is not prepared", ledger.name)))
+    found.ok_or_else(|| Failure::failed(format!("our table {} is not prepared", ledger.name)))
 }
 
 fn texts<'a>(texts: impl IntoIterator<Item = &'a str>) -> ArrayRef {

@@ -1,6 +1,7 @@
 //! Tenantry's rows as Delta Lake tables, on a local folder or an object store, for every engine that reads the format.
 //!
-//! One table for each of the catalog below `PLACE/SCHEMA/`, and what belongs to us below `PLACE/_tenantry/`. Knows nothing of the source.
+//! One table for each of the catalog below `PLACE/SCHEMA/`, and what belongs to us below `PLACE/_tenantry/` (or a folder of its own for
+//! each of several schemas). Knows nothing of the source.
 //! A crate of its own, since what reads and writes the format takes long to build.
 
 mod cells;
@@ -30,7 +31,7 @@ use std::time::Duration;
 
 use arrow_array::RecordBatch;
 use async_trait::async_trait;
-use deltalake::ObjectStore;
+use deltalake::{ObjectStore, Path};
 use tenantry_replication::catalog::{Catalog, Stream, Text};
 use tenantry_replication::clock::Micros;
 use tenantry_replication::destination::{
@@ -43,7 +44,7 @@ use tenantry_replication::state::{Checkpoint, RunRecord, State};
 use self::document::{Documents, KeptCheckpoint};
 use self::engine::{Engine, Memory};
 use self::failure::{Attempt, Failure};
-use self::place::Place;
+use self::place::{Place, STATE};
 use self::stage::Stage;
 use self::tables::Tables;
 
@@ -52,6 +53,8 @@ use self::tables::Tables;
 pub struct Options {
     /// Schema of the replicated tables: a folder below the place.
     pub schema: String,
+    /// Schema of what runs leave for later ones: another folder, whose name begins with `_tenantry`; each schema has its own.
+    pub state: String,
     /// The description, in the chosen language, that tables and columns get.
     pub describe: fn(Text) -> &'static str,
     /// Whether anything will be written.
@@ -101,15 +104,15 @@ impl Delta {
         }
         let memory = Memory::of(options.memory_limit.as_deref())?;
         let store = place.store()?;
-        let documents = Documents::new(Arc::clone(&store));
+        let documents = Documents::new(Arc::clone(&store), &options.state);
         // Reads at once, so that what cannot be reached, or is of a newer version, is told now.
-        if documents.read().await?.is_none() && !options.writes {
+        if documents.read().await?.is_none() && !options.writes && !is_ours(store.as_ref()).await? {
             return Err(nothing_yet());
         }
         let inner = Inner {
             store,
             documents,
-            tables: Tables::new(place, options.schema)?,
+            tables: Tables::new(place, options.schema, options.state)?,
             engine: Engine::new(memory)?,
             stage: Mutex::new(Stage::new(memory.stage)),
             turn: tokio::sync::Mutex::new(()),
@@ -119,6 +122,13 @@ impl Delta {
         };
         Ok(Self { inner: Arc::new(inner) })
     }
+}
+
+/// Whether tables of any schema are at the place.
+async fn is_ours(store: &dyn ObjectStore) -> Attempt<bool> {
+    let found = store.list_with_delimiter(None).await?;
+    let mut folders = found.common_prefixes.iter().filter_map(Path::filename);
+    Ok(folders.any(|name| name.starts_with(STATE)))
 }
 
 fn nothing_yet() -> Failure {

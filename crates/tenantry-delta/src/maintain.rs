@@ -15,7 +15,6 @@ use crate::Inner;
 use crate::failure::{Attempt, Failure};
 use crate::ledger::LEDGERS;
 use crate::park::PARKED;
-use crate::place::STATE;
 use crate::write::properties;
 
 /// Times that the notes of a removal are tried against others who write.
@@ -26,7 +25,7 @@ impl Inner {
     pub(crate) async fn maintain(&self, catalog: &'static Catalog, keep: Duration) -> Attempt<Maintenance> {
         let _turn = self.turn.lock().await;
         let replicated = catalog.tables().map(|table| (self.tables.schema.as_str(), table.name));
-        let ours = LEDGERS.iter().map(|ledger| (STATE, ledger.name));
+        let ours = LEDGERS.iter().map(|ledger| (self.tables.state.as_str(), ledger.name));
         let mut maintenance = Maintenance::default();
         for (schema, name) in replicated.chain(ours) {
             self.check_lease().await?;
@@ -63,7 +62,8 @@ impl Inner {
 
     /// Removes objects with parked rows that the document does not name: nobody parks under another lease.
     async fn remove_left_behind(&self) -> Attempt<u64> {
-        let objects: Vec<_> = self.store.list(Some(&Path::from_iter([STATE, PARKED]))).try_collect().await?;
+        let folder = Path::from_iter([self.tables.state.as_str(), PARKED]);
+        let objects: Vec<_> = self.store.list(Some(&folder)).try_collect().await?;
         let document = self.documents.read().await?.unwrap_or_default();
         document.check(self.fence())?;
         let named: BTreeSet<&String> =

@@ -16,7 +16,6 @@ use uuid::Uuid;
 use crate::document::{Document, KeptPark};
 use crate::failure::Attempt;
 use crate::ledger::{self, QUARANTINE};
-use crate::place::STATE;
 use crate::stage::{Staged, decode, encode};
 use crate::{Inner, blocking};
 
@@ -90,7 +89,7 @@ impl Inner {
 
     async fn park_object(&self, stream: &Stream, table: &Table, rows: Vec<RecordBatch>) -> Attempt<String> {
         let name = format!("{}-{}.parquet", table.name, Uuid::new_v4());
-        let object = Path::from_iter([STATE, PARKED, stream.name, name.as_str()]);
+        let object = Path::from_iter([self.tables.state.as_str(), PARKED, stream.name, name.as_str()]);
         let bytes = blocking(move || encode(&rows)).await?;
         self.store.put(&object, bytes.into()).await?;
         Ok(object.to_string())

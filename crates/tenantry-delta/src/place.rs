@@ -13,7 +13,7 @@ use url::Url;
 
 use crate::failure::{Attempt, Failure};
 
-/// Folder of our own state below the place; no schema may be called so.
+/// How folders of our own below the place begin, one for each schema; no schema may be called so.
 pub(crate) const STATE: &str = "_tenantry";
 
 /// Schemes of object stores that are built in.

@@ -2,7 +2,7 @@
 //! the same, and writes nothing.
 //!
 //! There is no transaction over several tables. Each table has one commit; the checkpoint comes last, so that a crash between them leaves
-//! it behind the rows, and the next run finds those as they should be (docs/decisions/0020-delta-publish.md).
+//! it behind the rows, and the next run finds those as they should be (docs/decisions/0021-delta-publish.md).
 
 use std::sync::Arc;
 
@@ -16,7 +16,6 @@ use crate::diff::{Found, Said, counts, diff};
 use crate::document::{Document, KeptCheckpoint};
 use crate::failure::{Attempt, Failure};
 use crate::ledger::{self, GAP, Ledger, QUARANTINE};
-use crate::place::STATE;
 use crate::settle::{Settled, Stored, is_told};
 use crate::stage::Staged;
 use crate::tables::Day;
@@ -141,13 +140,13 @@ impl Inner {
     /// Writes rows to a table of ours.
     pub(crate) async fn note(&self, ledger: &Ledger, rows: RecordBatch) -> Attempt<()> {
         for _ in 0..ATTEMPTS_MAX {
-            let stored = ledger::prepared(self.tables.find(STATE, ledger.name).await?, ledger)?;
+            let stored = ledger::prepared(self.tables.find(&self.tables.state, ledger.name).await?, ledger)?;
             match write::upsert(&self.engine, &stored, ledger, rows.clone(), self.fence()).await {
                 Err(failure) if failure.is_conflict => {}
                 done => return done,
             }
         }
-        Err(Failure::conflict(&format!("table {STATE}.{}", ledger.name)))
+        Err(Failure::conflict(&format!("our table {}", ledger.name)))
     }
 
     /// The checkpoint, and the end of what is parked; gives the objects that nobody needs any more.

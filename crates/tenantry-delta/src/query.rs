@@ -2,11 +2,13 @@
 //!
 //! Refuses everything else before it runs: no statement can name a file, an address, or a table elsewhere.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use async_trait::async_trait;
+use deltalake::Path;
 use deltalake::datafusion::catalog::{
     CatalogProvider, MemTable, MemoryCatalogProvider, SchemaProvider, TableProvider,
 };
@@ -16,7 +18,7 @@ use deltalake::datafusion::prelude::SessionContext;
 use tenantry_replication::error::DestinationErrorKind;
 
 use crate::Inner;
-use crate::document::Document;
+use crate::document::{Document, Documents};
 use crate::failure::{Attempt, Failure};
 use crate::ledger::LEDGERS;
 use crate::place::STATE;
@@ -28,8 +30,7 @@ const SHOWN: &[&str] = &["meta", "lease", "checkpoint", "parked"];
 
 /// Answers a query, with the replicated tables' schema as the default.
 pub(crate) async fn answer(inner: &Arc<Inner>, sql: &str) -> Attempt<Vec<RecordBatch>> {
-    let names = replicated(inner).await?;
-    let session = readers_session(inner, names)?;
+    let session = readers_session(inner, schemas(inner).await?)?;
     let only_reads =
         SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
     let rows = session.sql_with_options(sql, only_reads).await.map_err(refused)?;
@@ -38,14 +39,29 @@ pub(crate) async fn answer(inner: &Arc<Inner>, sql: &str) -> Attempt<Vec<RecordB
     Ok(if answer.is_empty() { vec![RecordBatch::new_empty(schema)] } else { answer })
 }
 
-/// Names of the tables below the schema.
-async fn replicated(inner: &Inner) -> Attempt<Vec<String>> {
-    let folder = deltalake::Path::from_iter([inner.tables.schema.as_str()]);
-    let found = inner.store.list_with_delimiter(Some(&folder)).await?;
+/// All schemas at the place, as several tenants may share it, with the names of their tables.
+async fn schemas(inner: &Arc<Inner>) -> Attempt<Vec<Schema>> {
+    let mut names = folders(inner, None).await?;
+    names.extend([inner.tables.schema.clone(), inner.tables.state.clone()]);
+    let mut schemas = Vec::new();
+    for schema in names {
+        let names = if schema.starts_with(STATE) {
+            LEDGERS.iter().map(|ledger| ledger.name).chain(SHOWN.iter().copied()).map(str::to_owned).collect()
+        } else {
+            folders(inner, Some(&Path::from_iter([schema.as_str()]))).await?.into_iter().collect()
+        };
+        schemas.push(Schema { inner: Arc::clone(inner), schema, names });
+    }
+    Ok(schemas)
+}
+
+/// Names of the folders below one.
+async fn folders(inner: &Inner, folder: Option<&Path>) -> Attempt<BTreeSet<String>> {
+    let found = inner.store.list_with_delimiter(folder).await?;
     Ok(found.common_prefixes.iter().filter_map(|path| path.filename().map(str::to_owned)).collect())
 }
 
-fn readers_session(inner: &Arc<Inner>, names: Vec<String>) -> Attempt<SessionContext> {
+fn readers_session(inner: &Inner, schemas: Vec<Schema>) -> Attempt<SessionContext> {
     // What is opened for a query is registered with the engine, whose memory and stores this shares.
     let engine = inner.engine.session();
     let mut config = engine.copied_config();
@@ -60,12 +76,9 @@ fn readers_session(inner: &Arc<Inner>, names: Vec<String>) -> Attempt<SessionCon
     }
     let session = SessionContext::new_with_config_rt(config, engine.runtime_env());
     let catalog = MemoryCatalogProvider::new();
-    let ours = LEDGERS.iter().map(|ledger| ledger.name).chain(SHOWN.iter().copied());
-    for (schema, names) in
-        [(inner.tables.schema.as_str(), names), (STATE, ours.map(str::to_owned).collect::<Vec<_>>())]
-    {
-        let schema_of = Schema { inner: Arc::clone(inner), schema: schema.to_owned(), names };
-        catalog.register_schema(schema, Arc::new(schema_of))?;
+    for schema in schemas {
+        let name = schema.schema.clone();
+        catalog.register_schema(&name, Arc::new(schema))?;
     }
     session.register_catalog(CATALOG, Arc::new(catalog));
     Ok(session)
@@ -95,8 +108,9 @@ impl SchemaProvider for Schema {
     }
 
     async fn table(&self, name: &str) -> FusionResult<Option<Arc<dyn TableProvider>>> {
-        if self.schema == STATE && SHOWN.contains(&name) {
-            let document = self.inner.documents.read().await.map_err(failed)?.unwrap_or_default();
+        if self.schema.starts_with(STATE) && SHOWN.contains(&name) {
+            let documents = Documents::new(Arc::clone(&self.inner.store), &self.schema);
+            let document = documents.read().await.map_err(failed)?.unwrap_or_default();
             let rows = shown(&document, name).map_err(failed)?;
             return Ok(Some(Arc::new(MemTable::try_new(rows.schema(), vec![vec![rows]])?)));
         }

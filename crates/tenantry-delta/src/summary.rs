@@ -17,7 +17,6 @@ use crate::cells::{Columns, Hasher};
 use crate::failure::{Attempt, Failure};
 use crate::ledger::RUN_TABLE;
 use crate::narrow::name;
-use crate::place::STATE;
 use crate::settle::Settled;
 
 impl Inner {
@@ -149,7 +148,7 @@ impl Inner {
 
     /// How runs ended, by table.
     async fn outcomes(&self) -> Attempt<BTreeMap<String, Ended>> {
-        match self.tables.find(STATE, RUN_TABLE.name).await? {
+        match self.tables.find(&self.tables.state, RUN_TABLE.name).await? {
             Some(stored) => self.outcomes_in(&stored).await,
             None => Ok(BTreeMap::new()),
         }
@@ -185,7 +184,7 @@ struct Ended {
 }
 
 fn note_outcome(batch: &RecordBatch, row: usize, outcomes: &mut BTreeMap<String, Ended>) -> Attempt<()> {
-    let unforeseen = || Failure::failed(format!("table {STATE}.{} has unforeseen columns", RUN_TABLE.name));
+    let unforeseen = || Failure::failed(format!("our table {} has unforeseen columns", RUN_TABLE.name));
     let text = |index: usize| {
         let texts = batch.column(index).as_string_opt::<i32>();
         texts.map(|texts| texts.is_valid(row).then(|| texts.value(row))).ok_or_else(unforeseen)

@@ -136,17 +136,20 @@ pub(crate) struct Tables {
     place: Place,
     /// Schema of the replicated tables.
     pub(crate) schema: String,
+    /// Schema of our own.
+    pub(crate) state: String,
     /// What was opened, by schema and name: the log of a table is read once and then followed.
     opened: Mutex<HashMap<(String, String), DeltaTable>>,
 }
 
 impl Tables {
-    pub(crate) fn new(place: Place, schema: String) -> Attempt<Self> {
-        if schema.is_empty() || schema.starts_with(STATE) || schema.contains('/') {
+    pub(crate) fn new(place: Place, schema: String, state: String) -> Attempt<Self> {
+        if schema.is_empty() || schema.starts_with(STATE) || schema.contains('/') || !state.starts_with(STATE)
+        {
             let message = format!("`{schema}` cannot be the schema of the tables");
             return Err(Failure::new(DestinationErrorKind::Unavailable, message));
         }
-        Ok(Self { place, schema, opened: Mutex::default() })
+        Ok(Self { place, schema, state, opened: Mutex::default() })
     }
 
     /// A table as it is now; `None` where there is none.
@@ -181,7 +184,7 @@ impl Tables {
         let replicated = catalog.streams.iter().flat_map(|stream| {
             stream.tables.iter().map(move |table| Wanted::of(&self.schema, stream, table, say))
         });
-        let wanted: Vec<Wanted> = ledger::wanted(say).into_iter().chain(replicated).collect();
+        let wanted: Vec<Wanted> = ledger::wanted(&self.state, say).into_iter().chain(replicated).collect();
         let found =
             futures::future::try_join_all(wanted.iter().map(|wanted| self.find(&wanted.schema, wanted.name)));
         let found = found.await?;

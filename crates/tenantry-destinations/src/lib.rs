@@ -150,6 +150,7 @@ pub const BUILT_IN: &[&str] = &[
 fn of_delta(options: Options) -> tenantry_delta::Options {
     let Options { schema, language, access, memory_limit, .. } = options;
     tenantry_delta::Options {
+        state: state_schema(&schema),
         schema,
         describe: match language {
             Language::English => |text| text.en,

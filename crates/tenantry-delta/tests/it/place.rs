@@ -19,6 +19,7 @@ use tenantry_replication::error::DestinationResult;
 pub(crate) fn options() -> Options {
     Options {
         schema: "auth0".to_owned(),
+        state: "_tenantry".to_owned(),
         describe: |text| text.en,
         writes: true,
         memory_limit: None,
