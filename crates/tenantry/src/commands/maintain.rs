@@ -11,7 +11,7 @@ use tenantry_replication::catalog::CATALOG;
 use tenantry_replication::destination::Maintenance;
 use tenantry_replication::error::DestinationErrorKind;
 
-use crate::cli::DestinationArgs;
+use crate::cli::{DestinationArgs, TenantArgs};
 use crate::clock::SystemClock;
 use crate::config::{Config, duration_flag, settings};
 use crate::error::{CommandError, CommandResult, Exit};
@@ -32,6 +32,8 @@ pub(crate) struct MaintainArgs {
     #[arg(long, value_name = "TIME", value_parser = duration_flag)]
     keep: Option<Duration>,
     #[command(flatten)]
+    tenant: TenantArgs,
+    #[command(flatten)]
     destination: DestinationArgs,
     /// Print one JSON object instead of a table
     #[arg(long)]
@@ -39,7 +41,7 @@ pub(crate) struct MaintainArgs {
 }
 
 pub(crate) async fn run(args: &MaintainArgs) -> CommandResult {
-    let config = Config::load()?;
+    let config = Config::load()?.tenant(args.tenant.tenant.as_deref())?;
     let url = config.destination(args.destination.destination.as_deref())?;
     let keep = match args.keep {
         Some(keep) => keep,
