@@ -17,7 +17,20 @@ use crate::failure::{Attempt, Failure};
 pub(crate) const STATE: &str = "_tenantry";
 
 /// Schemes of object stores that are built in.
-const SCHEMES: &[&str] = &["s3", "s3a", "gs", "az", "abfs", "abfss"];
+const SCHEMES: &[&str] = &[
+    #[cfg(feature = "s3")]
+    "s3",
+    #[cfg(feature = "s3")]
+    "s3a",
+    #[cfg(feature = "gcs")]
+    "gs",
+    #[cfg(feature = "azure")]
+    "az",
+    #[cfg(feature = "azure")]
+    "abfs",
+    #[cfg(feature = "azure")]
+    "abfss",
+];
 
 /// A place for tables.
 #[derive(Debug, Clone)]
@@ -41,10 +54,9 @@ impl Place {
             return Ok(Self { base, storage });
         };
         if !SCHEMES.contains(&scheme) {
-            let known = SCHEMES.join("://, ");
-            return Err(wrong(&format!(
-                "`{scheme}://` is no object store of this build; built in: {known}://"
-            )));
+            let known: Vec<String> = SCHEMES.iter().map(|known| format!("{known}://")).collect();
+            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+            return Err(wrong(&format!("`{scheme}://` is no object store of this build; built in: {known}")));
         }
         let mut base = Url::parse(text).map_err(|error| wrong(&format!("it is no URL: {error}")))?;
         if base.password().is_some() || base.query().is_some() || base.fragment().is_some() {
@@ -126,6 +138,14 @@ mod tests {
         };
         assert_eq!(table("/data/lake"), "file:///data/lake/auth0/users/");
         assert_eq!(table("/data/lake/"), "file:///data/lake/auth0/users/");
+    }
+
+    #[cfg(feature = "s3")]
+    #[test]
+    fn tables_are_below_the_prefix_in_a_bucket() {
+        let table = |place: &str| {
+            Place::parse(place, HashMap::new()).unwrap().table("auth0", "users").unwrap().to_string()
+        };
         assert_eq!(table("s3://bucket"), "s3://bucket/auth0/users/");
         assert_eq!(table("s3://bucket/a/b"), "s3://bucket/a/b/auth0/users/");
     }

@@ -5,5 +5,6 @@
 mod conformance;
 mod crash;
 mod place;
+#[cfg(feature = "s3")]
 mod s3;
 mod tables;
