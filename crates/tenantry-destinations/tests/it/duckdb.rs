@@ -178,12 +178,15 @@ async fn what_cannot_be_opened_is_refused_in_words() {
     }
     assert_eq!(std::fs::read(at("empty.duckdb")).unwrap(), b"", "what is refused is left as it is");
     let Err(error) = tenantry_destinations::open("oracle:x", Options::default()).await else { panic!() };
-    let snowflake = if cfg!(feature = "snowflake") { ", snowflake:ACCOUNT/DATABASE/SCHEMA" } else { "" };
-    let built = format!("duckdb:PATH, postgres://USER@HOST/DATABASE{snowflake}");
-    assert_eq!(
-        error.to_string(),
-        format!("open the destination: `oracle:` is not a destination of this build; built in: {built}")
-    );
+    let said = error.to_string();
+    let always = "open the destination: `oracle:` is not a destination of this build; built in: duckdb:PATH, postgres://";
+    assert!(said.starts_with(always), "{said}");
+    for (form, is_built) in [
+        ("snowflake:ACCOUNT/DATABASE/SCHEMA", cfg!(feature = "snowflake")),
+        ("bigquery:PROJECT.DATASET", cfg!(feature = "bigquery")),
+    ] {
+        assert_eq!(said.contains(form), is_built, "{said}");
+    }
 }
 
 #[tokio::test]
