@@ -8,6 +8,8 @@ pub mod bigquery;
 pub mod duckdb;
 #[cfg(feature = "postgres")]
 pub mod postgres;
+#[cfg(all(feature = "test-utils", any(feature = "bigquery", feature = "postgres", feature = "snowflake")))]
+mod shared_server;
 #[cfg(feature = "snowflake")]
 pub mod snowflake;
 #[cfg(any(feature = "bigquery", feature = "duckdb", feature = "postgres", feature = "snowflake"))]

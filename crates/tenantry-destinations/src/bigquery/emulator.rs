@@ -6,7 +6,6 @@
 #![expect(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a test fails by panicking")]
 
 use std::fs::{self, File};
-use std::hash::{Hash as _, Hasher as _};
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
@@ -21,6 +20,7 @@ use tenantry_replication::catalog::schema::NAMESPACE;
 
 use super::address::EMULATOR;
 use crate::Surroundings;
+use crate::shared_server::{running, shared};
 
 /// How often a start is asked whether it is through, and the pause between two questions.
 const QUESTIONS_MAX: u32 = 1200;
@@ -36,15 +36,7 @@ pub struct Emulator {
 impl Emulator {
     /// The emulator of all tests that were built together, started if nobody has done so, or if it has died since.
     pub fn shared() -> Self {
-        let mut built = std::hash::DefaultHasher::new();
-        std::env::current_exe().unwrap().parent().unwrap().hash(&mut built);
-        let folder = std::env::temp_dir().join(format!("tenantry-bigquery-{:016x}", built.finish()));
-        let lock = |what: &str| File::create(folder.with_extension(what)).unwrap();
-        let (used, started) = (lock("use"), lock("start"));
-        used.lock_shared().unwrap();
-        started.lock().unwrap();
-        let port = running(&folder).unwrap_or_else(|| start(&folder));
-        drop(started);
+        let (_, port, used) = shared("bigquery", start);
         Self { port, _use: used }
     }
 
@@ -150,12 +142,6 @@ impl Default for Dataset {
     fn default() -> Self {
         Self::new()
     }
-}
-
-/// The port of an emulator that runs in this folder.
-fn running(folder: &Path) -> Option<u16> {
-    let port = fs::read_to_string(folder.join("port")).ok()?.trim().parse().ok()?;
-    TcpStream::connect(("127.0.0.1", port)).ok().map(|_| port)
 }
 
 /// Starts an emulator in this folder; gives its port.

@@ -11,6 +11,7 @@ use super::answer;
 use super::client::{Attempt, Failure};
 use super::connection::Connection;
 use super::job::{self, new_id};
+use crate::sql::server::bare;
 
 /// What a statement that only reads is called.
 const READING: &str = "SELECT";
@@ -52,7 +53,7 @@ pub(super) async fn answer(connection: &Connection, sql: &str) -> Attempt<Vec<Re
 
 /// Refuses what is not one query by its looks.
 fn check(sql: &str) -> Result<(), &'static str> {
-    let bare = bare(sql).to_ascii_uppercase();
+    let bare = bare(sql, &["--", "#"], "'\"`", quoted_length).to_ascii_uppercase();
     let bare = bare.trim().trim_end_matches(';').trim_end();
     let begin = bare.trim_start_matches(|sign: char| sign == '(' || sign.is_whitespace());
     let word: String = begin.chars().take_while(char::is_ascii_alphabetic).collect();
@@ -60,31 +61,6 @@ fn check(sql: &str) -> Result<(), &'static str> {
         return Err("it is no query");
     }
     if bare.contains(';') { Err("it is more than one statement") } else { Ok(()) }
-}
-
-/// The statement without comments, and without what stands between quotes.
-fn bare(sql: &str) -> String {
-    let mut bare = String::new();
-    let mut rest = sql;
-    while let Some(first) = rest.chars().next() {
-        let skipped = if rest.starts_with("--") || first == '#' {
-            Some(rest.find('\n').unwrap_or(rest.len()))
-        } else if let Some(inner) = rest.strip_prefix("/*") {
-            Some(inner.find("*/").map_or(rest.len(), |end| end + 4))
-        } else if "'\"`".contains(first) {
-            Some(quoted_length(rest, first))
-        } else {
-            None
-        };
-        if let Some(length) = skipped {
-            bare.push(' ');
-            rest = &rest[length..];
-        } else {
-            bare.push(first);
-            rest = &rest[first.len_utf8()..];
-        }
-    }
-    bare
 }
 
 /// Bytes of what stands between quotes, one or three of a kind, with them. Behind a backslash a quote is no end, in raw texts as well.

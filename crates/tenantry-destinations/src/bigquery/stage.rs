@@ -20,7 +20,7 @@ use super::schema::day_column;
 use super::spool::Spool;
 use super::types::{BIGQUERY, quoted, sql_type};
 use crate::sql::server::Connection as _;
-use crate::sql::{ARRIVAL, Staged, columns};
+use crate::sql::{ARRIVAL, Staged, columns, misfit};
 
 /// Bytes of one table in memory before they go to its file.
 const HELD_BYTES_MAX: usize = 4 << 20;
@@ -96,12 +96,10 @@ impl Gathering {
 impl Stage {
     /// Takes rows.
     pub(super) fn add(&mut self, batch: Batch) -> Attempt<()> {
-        let Batch { table, rows } = batch;
-        if *rows.schema() != *staged_schema(table) {
-            let message =
-                format!("rows of table {} do not have the columns that the catalog gives it", table.name);
+        if let Some(message) = misfit(&batch) {
             return Err(Failure::new(DestinationErrorKind::Failed, message));
         }
+        let Batch { table, rows } = batch;
         self.check(table.name)?;
         let gathering =
             self.tables.entry(table.name).or_insert_with(|| Gathering::new(table, day_column(table)));

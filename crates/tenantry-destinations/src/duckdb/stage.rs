@@ -8,13 +8,14 @@ use std::sync::Arc;
 use arrow_array::{Array as _, ArrayRef, RecordBatch, StringArray};
 use arrow_select::concat::concat_batches;
 use tenantry_replication::catalog::{Stream, Table, system};
-use tenantry_replication::destination::{Batch, staged_schema};
+use tenantry_replication::destination::Batch;
 use tenantry_replication::error::DestinationErrorKind;
 
 use super::STAGE;
 use super::connection::{Attempt, Connection, Failure, Place, quoted};
 use super::merge::ROWS_PER_VECTOR;
 use super::types::{sql_type, without_zones};
+use crate::sql::misfit;
 
 /// Bytes gathered for one table before they are handed to DuckDB.
 const GATHERED_BYTES_MAX: usize = 4 << 20;
@@ -91,12 +92,10 @@ impl Stage {
 
     /// Takes rows.
     pub(super) fn add(&mut self, batch: Batch) -> Attempt<()> {
-        let Batch { table, rows } = batch;
-        if *rows.schema() != *staged_schema(table) {
-            let message =
-                format!("rows of table {} do not have the columns that the catalog gives it", table.name);
+        if let Some(message) = misfit(&batch) {
             return Err(Failure::new(DestinationErrorKind::Failed, message));
         }
+        let Batch { table, rows } = batch;
         let gathering = self.tables.entry(table.name).or_insert_with(|| Gathering::new(table));
         gathering.rows += rows.num_rows() as u64;
         gathering.bytes += rows.get_array_memory_size();

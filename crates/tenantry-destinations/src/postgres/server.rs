@@ -6,12 +6,13 @@
 #![expect(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a test fails by panicking")]
 
 use std::fs::{self, File};
-use std::hash::{Hash as _, Hasher as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+
+use crate::shared_server::shared;
 
 /// The role that tests connect as: it may do what docs/destinations/postgres.md asks for, and nothing else.
 pub const ROLE: &str = "trial";
@@ -52,15 +53,7 @@ pub struct Server {
 impl Server {
     /// The server of all tests that were built together, started if nobody has done so.
     pub fn shared() -> Self {
-        let mut built = std::hash::DefaultHasher::new();
-        std::env::current_exe().unwrap().parent().unwrap().hash(&mut built);
-        let folder = std::env::temp_dir().join(format!("tenantry-postgres-{:016x}", built.finish()));
-        let lock = |what: &str| File::create(folder.with_extension(what)).unwrap();
-        let (used, started) = (lock("use"), lock("start"));
-        used.lock_shared().unwrap();
-        started.lock().unwrap();
-        let port = running(&folder).unwrap_or_else(|| start(&folder));
-        drop(started);
+        let (folder, port, used) = shared("postgres", start);
         Self { folder, port, _use: used }
     }
 
@@ -142,12 +135,6 @@ impl Drop for Database {
             self.server.sql("postgres", &format!("DROP DATABASE {} WITH (FORCE)", self.name));
         }
     }
-}
-
-/// The port of a server that runs in this folder.
-fn running(folder: &Path) -> Option<u16> {
-    let port = fs::read_to_string(folder.join("port")).ok()?.trim().parse().ok()?;
-    TcpStream::connect(("127.0.0.1", port)).ok().map(|_| port)
 }
 
 /// Makes a server in this folder and starts it; gives its port.

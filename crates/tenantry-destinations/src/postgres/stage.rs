@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use arrow_array::cast::AsArray as _;
 use arrow_array::{Array as _, ArrayRef, RecordBatch, StringArray};
 use tenantry_replication::catalog::{Stream, Table, Type, system};
-use tenantry_replication::destination::{Batch, staged_schema};
+use tenantry_replication::destination::Batch;
 use tenantry_replication::error::DestinationErrorKind;
 
 use super::connection::{Attempt, Connection, Failure, place, quoted};
@@ -16,7 +16,7 @@ use super::encode::Piece;
 use super::schema::KEY_BYTES_MAX;
 use super::types::{POSTGRES, sql_type};
 use crate::sql::server::{Connection as _, Texts, held};
-use crate::sql::{ARRIVAL, Keys, Staged, columns};
+use crate::sql::{ARRIVAL, Keys, Staged, columns, misfit};
 
 /// Bytes gathered for one table before they are sent.
 const GATHERED_BYTES_MAX: usize = 4 << 20;
@@ -112,12 +112,10 @@ fn has_long_key(keys: &[(&str, &ArrayRef)], rows: usize) -> bool {
 impl Stage {
     /// Takes rows.
     pub(super) async fn add(&mut self, connection: &Connection, batch: Batch) -> Attempt<()> {
-        let Batch { table, rows } = batch;
-        if *rows.schema() != *staged_schema(table) {
-            let message =
-                format!("rows of table {} do not have the columns that the catalog gives it", table.name);
+        if let Some(message) = misfit(&batch) {
             return Err(Failure::new(DestinationErrorKind::Failed, message));
         }
+        let Batch { table, rows } = batch;
         self.check([table.name].into_iter())?;
         let gathering = self.tables.entry(table.name).or_insert_with(|| Gathering::new(table));
         gathering.take_in(&rows)?;

@@ -10,6 +10,7 @@ use tenantry_replication::error::DestinationErrorKind;
 use super::Names;
 use super::address::Address;
 use super::connection::{Attempt, Connection, Failure};
+use crate::sql::server::bare;
 
 /// What the server calls a query.
 const SELECT: i64 = 0x1000;
@@ -38,7 +39,7 @@ pub(super) async fn answer(address: &Address, names: &Names, sql: &str) -> Attem
 
 /// Refuses what is not one statement that reads; gives its first word in upper case.
 fn check(sql: &str) -> Result<String, &'static str> {
-    let bare = bare(sql).to_ascii_uppercase();
+    let bare = bare(sql, &["--", "//"], "'\"", quoted_length).to_ascii_uppercase();
     let bare = bare.trim().trim_end_matches(';').trim_end();
     let word: String =
         bare.trim_start_matches(['(', ' ', '\n']).chars().take_while(char::is_ascii_alphabetic).collect();
@@ -62,31 +63,6 @@ fn check(sql: &str) -> Result<String, &'static str> {
         return Err("it calls a procedure, or what it names only shows when it runs");
     }
     Ok(word)
-}
-
-/// The statement without comments, and without what stands between quotes.
-fn bare(sql: &str) -> String {
-    let mut bare = String::new();
-    let mut rest = sql;
-    while let Some(first) = rest.chars().next() {
-        let skipped = if rest.starts_with("--") || rest.starts_with("//") {
-            Some(rest.find('\n').unwrap_or(rest.len()))
-        } else if let Some(inner) = rest.strip_prefix("/*") {
-            Some(inner.find("*/").map_or(rest.len(), |end| end + 4))
-        } else if first == '\'' || first == '"' {
-            Some(quoted_length(rest, first))
-        } else {
-            None
-        };
-        if let Some(length) = skipped {
-            bare.push(' ');
-            rest = &rest[length..];
-        } else {
-            bare.push(first);
-            rest = &rest[first.len_utf8()..];
-        }
-    }
-    bare
 }
 
 /// Bytes of what stands between quotes, with them. A quote is doubled or, in a text, behind a backslash where it is no end.

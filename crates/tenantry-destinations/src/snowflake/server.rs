@@ -6,8 +6,6 @@
 #![expect(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a test fails by panicking")]
 
 use std::fs::{self, File};
-use std::hash::{Hash as _, Hasher as _};
-use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -19,6 +17,7 @@ use super::address::Address;
 use super::connection::Connection;
 use super::types::{literal, quoted, stored};
 use crate::Surroundings;
+use crate::shared_server::{running, shared};
 use crate::sql::server::Connection as _;
 
 /// The user that tests log in as.
@@ -42,15 +41,7 @@ pub struct Server {
 impl Server {
     /// The emulator of all tests that were built together, started if nobody has done so.
     pub fn shared() -> Self {
-        let mut built = std::hash::DefaultHasher::new();
-        std::env::current_exe().unwrap().parent().unwrap().hash(&mut built);
-        let folder = std::env::temp_dir().join(format!("tenantry-snowflake-{:016x}", built.finish()));
-        let lock = |what: &str| File::create(folder.with_extension(what)).unwrap();
-        let (used, started) = (lock("use"), lock("start"));
-        used.lock_shared().unwrap();
-        started.lock().unwrap();
-        let port = running(&folder).unwrap_or_else(|| start(&folder));
-        drop(started);
+        let (folder, port, used) = shared("snowflake", start);
         Self { folder, port, _use: used }
     }
 
@@ -106,12 +97,6 @@ impl Default for Database {
     fn default() -> Self {
         Self::new()
     }
-}
-
-/// The port of an emulator that runs in this folder.
-fn running(folder: &Path) -> Option<u16> {
-    let port = fs::read_to_string(folder.join("port")).ok()?.trim().parse().ok()?;
-    TcpStream::connect(("127.0.0.1", port)).ok().map(|_| port)
 }
 
 /// Starts an emulator in this folder; gives its port.

@@ -8,14 +8,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use arrow_array::{Array as _, RecordBatch};
 use tenantry_replication::catalog::{Stream, Table, system};
-use tenantry_replication::destination::{Batch, Value, staged_schema};
+use tenantry_replication::destination::{Batch, Value};
 use tenantry_replication::error::DestinationErrorKind;
 
 use super::connection::{Attempt, Connection, Failure, number};
 use super::encode::{Pieces, loaded, loaded_texts, of_texts};
 use super::types::{SNOWFLAKE, quoted, sql_type};
 use crate::sql::server::{Connection as _, Texts};
-use crate::sql::{ARRIVAL, Keys, Staged, columns};
+use crate::sql::{ARRIVAL, Keys, Staged, columns, misfit};
 
 /// Bytes of rows in memory for all tables together.
 const MEMORY_BYTES_IN_ALL_MAX: usize = 32 << 20;
@@ -97,12 +97,10 @@ impl Gathering {
 impl Stage {
     /// Takes rows. Nothing is sent.
     pub(super) fn add(&mut self, batch: Batch) -> Attempt<()> {
-        let Batch { table, rows } = batch;
-        if *rows.schema() != *staged_schema(table) {
-            let message =
-                format!("rows of table {} do not have the columns that the catalog gives it", table.name);
+        if let Some(message) = misfit(&batch) {
             return Err(Failure::new(DestinationErrorKind::Failed, message));
         }
+        let Batch { table, rows } = batch;
         self.check(table.name)?;
         self.tables.entry(table.name).or_insert_with(|| Gathering::new(table)).take_in(&rows)?;
         let in_memory: usize = self.tables.values().map(|gathering| gathering.pieces.in_memory()).sum();

@@ -15,9 +15,18 @@ pub(crate) mod summary;
 
 use tenantry_replication::catalog::{Column, Table, Type};
 use tenantry_replication::clock::Micros;
+use tenantry_replication::destination::{Batch, staged_schema};
 
 /// Staging only: number of a row in the order of arrival, from 0. No two staged rows of a table have the same.
 pub(crate) const ARRIVAL: &str = "_arrival";
+
+/// What is wrong with rows that are to be staged, where their columns are not those of the catalog.
+pub(crate) fn misfit(batch: &Batch) -> Option<String> {
+    let fits = *batch.rows.schema() == *staged_schema(batch.table);
+    (!fits).then(|| {
+        format!("rows of table {} do not have the columns that the catalog gives it", batch.table.name)
+    })
+}
 
 /// How one engine writes what every engine has.
 pub(crate) trait Dialect: Sync {

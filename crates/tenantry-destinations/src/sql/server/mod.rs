@@ -4,6 +4,8 @@
 //! Knows no server but by the traits [`Connection`] and [`Transactions`]. How rows get there, and what is done to a table, each has its own
 //! way for.
 
+#[cfg(any(feature = "bigquery", feature = "snowflake"))]
+mod bare;
 mod connection;
 mod failure;
 mod said;
@@ -13,6 +15,8 @@ mod shared;
 pub(crate) mod state;
 pub(crate) mod summary;
 
+#[cfg(any(feature = "bigquery", feature = "snowflake"))]
+pub(crate) use self::bare::bare;
 #[cfg(any(feature = "bigquery", feature = "snowflake"))]
 pub(crate) use self::connection::pause;
 pub(crate) use self::connection::{Connection, Texts, held};
