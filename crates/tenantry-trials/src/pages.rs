@@ -15,6 +15,8 @@ use crate::world::World;
 const PAGE_MAX: u64 = 100;
 /// Lists of users are searches: each answer stands for itself.
 const SEARCH: &str = "/api/v2/users";
+/// The log, which is walked on from where the last walk ended.
+const LOG: &str = "/api/v2/logs";
 /// What positions begin with that the tenant never gave.
 const MADE_UP: &str = "further-";
 
@@ -48,7 +50,7 @@ enum Beyond {
 pub(crate) struct Earlier {
     first: BTreeMap<String, Answered>,
     last: BTreeMap<String, Answered>,
-    /// Positions that a list was asked for, in order.
+    /// Positions that a list was asked for since a walk over it began, in order.
     positions: BTreeMap<String, Vec<String>>,
     /// Lists that go in a circle for the rest of the run: where it closes, and where that leads.
     circles: BTreeMap<String, (String, String)>,
@@ -122,7 +124,11 @@ pub(crate) fn disturb(world: &World, path: &str, reading: &str, query: &str, res
     let before = {
         let earlier = &mut world.state().run.earlier;
         earlier.first.entry(reading.to_owned()).or_insert_with(|| told.clone());
-        earlier.positions.entry(reading.to_owned()).or_default().extend(at.map(|at| at.replace("%7C", "|")));
+        let been = earlier.positions.entry(reading.to_owned()).or_default();
+        match at {
+            Some(at) => been.push(at.replace("%7C", "|")),
+            None => been.clear(),
+        }
         earlier.last.insert(reading.to_owned(), told)
     };
     if query.contains("take=") && has_no_end(world, reading, response) {
@@ -134,7 +140,7 @@ pub(crate) fn disturb(world: &World, path: &str, reading: &str, query: &str, res
     {
         (response.headers, response.body) = (before.headers, before.body);
     } else if let Some(at) = at {
-        turn_back(world, reading, &at.replace("%7C", "|"), response);
+        turn_back(world, path, reading, &at.replace("%7C", "|"), response);
     }
 }
 
@@ -167,11 +173,15 @@ fn has_no_end(world: &World, reading: &str, response: &mut Response) -> bool {
 }
 
 /// Lets the answer's next position be one that the list was asked for before, where it names one and that strikes.
-fn turn_back(world: &World, reading: &str, at: &str, response: &mut Response) {
-    let (circle, been) = {
+fn turn_back(world: &World, path: &str, reading: &str, at: &str, response: &mut Response) {
+    let (circle, mut been) = {
         let earlier = &world.state().run.earlier;
         (earlier.circles.get(reading).cloned(), earlier.positions.get(reading).cloned().unwrap_or_default())
     };
+    if path == LOG {
+        // An earlier walk may have been further: that is no circle but a leap, which no reader could see.
+        been.retain(|been| (been.len(), been.as_str()) <= (at.len(), at));
+    }
     let leads = || match &circle {
         Some((closes, leads)) => (closes == at).then(|| leads.clone()),
         None => world

@@ -41,7 +41,8 @@ pub(crate) fn happened(ids: &[&str]) -> Batch {
 
 /// A commit of a complete read.
 pub(crate) fn commit(stream: &'static Stream, synced_at: i64) -> Commit {
-    let checkpoint = Checkpoint::Full { read_at: synced_at, applied_at: None, behind_log: false };
+    let checkpoint =
+        Checkpoint::Full { read_at: synced_at, applied_at: None, behind_log: false, read_until: None };
     Commit {
         stream,
         tables: stream.tables.iter().map(|table| table.name).collect(),

@@ -219,7 +219,7 @@ fn commit(stream: &'static Stream, scope: Scope, synced_at: Micros) -> Commit {
         gone: Vec::new(),
         checkpoint: Some((
             stream.name.to_owned(),
-            Checkpoint::Full { read_at: synced_at, applied_at: None, behind_log: false },
+            Checkpoint::Full { read_at: synced_at, applied_at: None, behind_log: false, read_until: None },
         )),
         synced_at,
         run: 1,

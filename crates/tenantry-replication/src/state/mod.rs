@@ -46,6 +46,9 @@ pub enum Checkpoint {
         /// although an earlier run has written them.
         #[serde(default)]
         behind_log: bool,
+        /// When the last complete read ended, by the same clock; `None` where an earlier version wrote it down.
+        #[serde(default)]
+        read_until: Option<Micros>,
     },
     /// All events up to and including this one are published.
     Log {

@@ -30,6 +30,15 @@ pub(super) struct Told {
     pub(super) records: BTreeSet<String>,
     /// Keys of parent records whose children to read again.
     pub(super) parents: BTreeSet<String>,
+    /// When the first of all this happened, by the tenant's clock; the begin of time where an event did not say.
+    pub(super) earliest: Option<Micros>,
+}
+
+impl Told {
+    /// Notes that some of it happened at this time.
+    fn happened(&mut self, at: Option<Micros>) {
+        self.earliest = [self.earliest, at].into_iter().flatten().min();
+    }
 }
 
 impl Changes {
@@ -61,6 +70,7 @@ impl Changes {
             sum.anything |= told.anything;
             sum.records.extend(told.records);
             sum.parents.extend(told.parents);
+            sum.happened(told.earliest);
         }
     }
 
@@ -89,10 +99,7 @@ impl Changes {
 
     /// Ids of the events of a page that happened before `since`. One that does not say when is none of them.
     pub(super) fn before(catalog: &Catalog, page: &Page, id: &str, since: Micros) -> BTreeSet<String> {
-        let is_before = |event: &Json<'_>| {
-            let time = event.get(catalog.feed.time).and_then(Json::text);
-            time.and_then(|time| parse_timestamp(&time)).is_some_and(|time| time < since)
-        };
+        let is_before = |event: &Json<'_>| time(catalog, *event).is_some_and(|time| time < since);
         events(page).filter(is_before).filter_map(|event| event.at(id)?.text().map(Cow::into_owned)).collect()
     }
 
@@ -150,6 +157,7 @@ impl Changes {
                     let keys = read(key, event, path);
                     let told = self.told(stream);
                     told.anything |= keys.is_empty();
+                    told.happened(time(catalog, event).or(Some(Micros::MIN)));
                     match effect {
                         Effect::Children(..) => told.parents.extend(keys),
                         _ => told.records.extend(keys),
@@ -163,6 +171,11 @@ impl Changes {
     fn told(&mut self, stream: &'static str) -> &mut Told {
         self.streams.entry(stream).or_default()
     }
+}
+
+/// When an event happened, where it says so.
+fn time(catalog: &Catalog, event: Json<'_>) -> Option<Micros> {
+    event.get(catalog.feed.time).and_then(Json::text).and_then(|time| parse_timestamp(&time))
 }
 
 /// The events of a page.

@@ -30,7 +30,7 @@ pub use report::{Outcome, Report};
 pub use verify::{Depth, KEYS_MAX, Verification, Verified, verify};
 
 use crate::catalog::Catalog;
-use crate::clock::{Clock, MICROS_PER_SECOND, Micros};
+use crate::clock::{Clock, MICROS_PER_SECOND, Micros, micros};
 use crate::defects::{Defect, planted};
 use crate::destination::Destination;
 use crate::error::{DestinationError, DestinationResult, SourceError};
@@ -249,6 +249,11 @@ impl Run {
             tasks.iter_mut().for_each(left);
         }
         Ok(vec![report])
+    }
+
+    /// The present time by the tenant's clock.
+    fn tenant_now(&self) -> Micros {
+        self.tenant_time + micros(self.edges.clock.monotonic().saturating_sub(self.begun))
     }
 
     /// Notes root keys that ended, for what ends with them.

@@ -52,9 +52,14 @@ impl Parking {
         }
     }
 
-    /// The checkpoint that the read ends in.
-    pub(super) fn checkpoint(&self) -> Checkpoint {
-        Checkpoint::Full { read_at: self.begun_at, applied_at: None, behind_log: self.behind_log }
+    /// The checkpoint that the read ends in, its last page having come before now.
+    pub(super) fn checkpoint(&self, now: Micros) -> Checkpoint {
+        Checkpoint::Full {
+            read_at: self.begun_at,
+            applied_at: None,
+            behind_log: self.behind_log,
+            read_until: Some(now),
+        }
     }
 }
 

@@ -20,6 +20,9 @@ pub(super) const LISTS_OVERLAP: Micros = USERS_OVERLAP;
 /// How far before the last applied change events are listened to: others may still become readable, and clocks differ.
 pub(super) const LOG_OVERLAP: Micros = 120 * crate::clock::MICROS_PER_SECOND;
 
+/// How much later by our reckoning of the tenant's clock something may seem to have happened than it did: it is known to a second.
+const CLOCKS_DIFFER: Micros = 5 * crate::clock::MICROS_PER_SECOND;
+
 /// What a run does for one stream.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Task {
@@ -318,7 +321,7 @@ fn reach(catalog: &Catalog, options: &Options, task: &Task, told: Told, now: Mic
     if is_due || goes_on || told.anything || told.records.len() + told.parents.len() > LOOKED_AT_MAX {
         return Reach::Whole;
     }
-    if may_have_shifted(task) && told != Told::default() {
+    if may_have_shifted(task, &told) {
         return Reach::Whole;
     }
     match task.stream.replication {
@@ -329,15 +332,22 @@ fn reach(catalog: &Catalog, options: &Options, task: &Task, told: Told, now: Mic
     }
 }
 
-/// Whether the last read was one over pages that shift while records come and go: one that was pushed from a page not read yet to one read
-/// before is missing, and no event names it.
-fn may_have_shifted(task: &Task) -> bool {
+/// Whether records came or went while the last complete read went over pages that shift then: one that was pushed from a page not read yet
+/// to one read before is missing, and no event names it. However late the log tells of it, the event says when it was.
+fn may_have_shifted(task: &Task, told: &Told) -> bool {
     let is_list = task.stream.replication == Replication::FullTable;
     let by_offset =
         task.stream.endpoint.as_ref().is_some_and(|endpoint| is_list && endpoint.paging == Paging::Offset);
-    !planted(Defect::ShiftedPagesTrusted)
-        && by_offset
-        && matches!(task.from, Some(Checkpoint::Full { applied_at: None, .. }))
+    let Some(Checkpoint::Full { applied_at, read_until, .. }) = task.from else { return false };
+    if !by_offset || *told == Told::default() || planted(Defect::ShiftedPagesTrusted) {
+        return false;
+    }
+    match (told.earliest, read_until) {
+        (Some(earliest), Some(until)) if !planted(Defect::ShiftForgotten) => {
+            earliest <= until + CLOCKS_DIFFER
+        }
+        _ => applied_at.is_none(),
+    }
 }
 
 #[cfg(test)]
@@ -366,7 +376,12 @@ mod tests {
         for stream in CATALOG.streams {
             state.checkpoints.insert(
                 stream.name.into(),
-                Checkpoint::Full { read_at: 0, applied_at: Some(now - HOUR / 2), behind_log: false },
+                Checkpoint::Full {
+                    read_at: 0,
+                    applied_at: Some(now - HOUR / 2),
+                    behind_log: false,
+                    read_until: None,
+                },
             );
         }
         let mut tasks = tasks(&CATALOG, &options(), &Access::default(), &state);
@@ -428,9 +443,10 @@ mod tests {
     #[test]
     fn a_checkpoint_stands_for_its_tables_alone() {
         let mut state = State::default();
-        state
-            .checkpoints
-            .insert("clients".into(), Checkpoint::Full { read_at: 0, applied_at: None, behind_log: false });
+        state.checkpoints.insert(
+            "clients".into(),
+            Checkpoint::Full { read_at: 0, applied_at: None, behind_log: false, read_until: None },
+        );
         let some = Options { tables: ["client_callback"].into(), ..options() };
         assert_eq!(tasks(&CATALOG, &some, &Access::default(), &state)[0].from, None);
     }
@@ -441,7 +457,7 @@ mod tests {
             let changes = Changes::default();
             let mut tasks = narrowed(&changes, HOUR / 2);
             let task = tasks.iter_mut().find(|task| task.stream.name == "clients").unwrap();
-            task.from = Some(Checkpoint::Full { read_at, applied_at, behind_log: false });
+            task.from = Some(Checkpoint::Full { read_at, applied_at, behind_log: false, read_until: None });
             narrow(&CATALOG, &options(), &mut tasks, &changes, HOUR / 2);
             reach_of(&tasks, "clients").clone()
         };
@@ -456,12 +472,39 @@ mod tests {
         let reach = |applied_at: Option<Micros>| {
             let mut tasks = narrowed(&told, HOUR / 2);
             let task = tasks.iter_mut().find(|task| task.stream.name == "roles").unwrap();
-            task.from = Some(Checkpoint::Full { read_at: 0, applied_at, behind_log: false });
+            task.from =
+                Some(Checkpoint::Full { read_at: 0, applied_at, behind_log: false, read_until: None });
             narrow(&CATALOG, &options(), &mut tasks, &told, HOUR / 2);
             reach_of(&tasks, "roles").clone()
         };
         assert_eq!(reach(None), Reach::Whole);
         assert!(matches!(reach(Some(HOUR / 4)), Reach::Told(_)));
+    }
+
+    #[test]
+    fn a_change_during_a_read_over_pages_is_not_looked_at_alone_however_late_it_is_told() {
+        let second = crate::clock::MICROS_PER_SECOND;
+        let reach = |stream: &'static str, happened: Micros| {
+            let records =
+                Told { records: ["rol_1".to_owned()].into(), earliest: Some(happened), ..Told::default() };
+            let told = told(stream, records);
+            let mut tasks = narrowed(&told, HOUR / 2);
+            let task = tasks.iter_mut().find(|task| task.stream.name == stream).unwrap();
+            // Runs since the read heard nothing yet of what happened during it.
+            let applied_at = Some(HOUR / 4);
+            task.from = Some(Checkpoint::Full {
+                read_at: 0,
+                applied_at,
+                behind_log: false,
+                read_until: Some(60 * second),
+            });
+            narrow(&CATALOG, &options(), &mut tasks, &told, HOUR / 2);
+            reach_of(&tasks, stream).clone()
+        };
+        assert_eq!(reach("roles", 30 * second), Reach::Whole);
+        assert_eq!(reach("roles", 61 * second), Reach::Whole, "clocks differ");
+        assert!(matches!(reach("roles", 90 * second), Reach::Told(_)), "the read was over");
+        assert!(matches!(reach("clients", 30 * second), Reach::Told(_)), "pages by checkpoint do not shift");
     }
 
     #[test]

@@ -336,6 +336,20 @@ fn a_total_that_moves_makes_the_walk_begin_again_and_then_not_count_as_complete(
 }
 
 #[test]
+fn a_list_that_moved_by_a_whole_page_is_walked_again() {
+    // As many roles as a page holds come before the others between the first page and the second.
+    let script = Script::new(|sent, before| {
+        let page: usize = parameter(&sent.query, "page").unwrap().parse().unwrap();
+        let from = if before == 0 { 100 } else { 0 };
+        let ids =
+            (from + page * 100..(from + page * 100 + 100).min(350)).map(|n| json!({ "id": n.to_string() }));
+        Ok(ok(json!({ "roles": ids.collect::<Vec<_>>(), "total": 350 - from })))
+    });
+    let got = script.read("roles", None).unwrap();
+    assert_eq!((got.complete, got.requests, got.counts("id").len()), (true, 6, 350));
+}
+
+#[test]
 fn the_window_of_1000_keeps_what_came_and_is_not_complete() {
     for message in [
         "You can only page through the first 1000 records.",
@@ -392,6 +406,7 @@ fn circles_and_repeats_are_errors_not_endless() {
     assert!(in_turn.log().len() < 10);
     let repeat = Script::new(|_, _| Ok(ok(json!([{ "id": "same" }]))));
     assert_eq!(repeat.read("roles", None).map(|_| ()).unwrap_err().kind, SourceErrorKind::Malformed);
+    assert!(repeat.log().len() < 10);
 }
 
 #[test]

@@ -159,6 +159,13 @@ fn with_link(body: Value, from: &str) -> Answer {
 /// A log of events `kept`, whose server refuses positions by `refuses`.
 fn server(kept: std::ops::Range<usize>, refuses: fn(&str) -> bool) -> Arc<Script> {
     Script::new(move |sent, _| {
+        if let Some(asked) = sent.path.strip_prefix("/api/v2/logs/") {
+            let found = kept.clone().find(|n| id(*n) == asked);
+            return Ok(found.map_or_else(
+                || refusal(404, "inexistent_log", "The log does not exist."),
+                |n| ok(event(n)),
+            ));
+        }
         assert_eq!(sent.path, "/api/v2/logs");
         let Some(from) = parameter(&sent.query, "from") else {
             assert_eq!(parameter(&sent.query, "sort").as_deref(), Some("date:1"));

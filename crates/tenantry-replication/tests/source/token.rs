@@ -75,6 +75,19 @@ fn with_a_token_that_was_given_the_tenants_time_is_asked_for_before_anything_is_
 }
 
 #[test]
+fn an_answer_in_the_tenants_stead_that_tells_no_time_is_not_taken_for_its_own() {
+    let clock = super::time::skewed(300_000_000);
+    let tenant = Tenant::with(unlimited(), clock, Duration::from_millis(50));
+    let away = json!({ "path": "/.well-known/openid-configuration", "status": 504, "body": {}, "times": 2, "headers": { "date": "" } });
+    tenant.fault(away);
+    let source =
+        tenant.source_with(|settings| settings.credentials = Credentials::Token(Secret::new("given")));
+    let access = tenant.clock.run(source.connect()).unwrap();
+    assert!((access.clock_ahead_seconds.unwrap() + 300).abs() <= 1, "{access:?}");
+    assert_eq!(tenant.log().len(), 3);
+}
+
+#[test]
 fn wrong_credentials_are_refused_at_once() {
     let tenant = Tenant::new(unlimited());
     let source = tenant.source_with(|settings| {

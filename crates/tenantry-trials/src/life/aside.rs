@@ -66,9 +66,15 @@ impl Life<'_> {
         let memory = self.warehouse.memory();
         let Ok(state) = self.world.clock.run(memory.state()) else { return };
         for (name, checkpoint) in state.checkpoints {
-            let Checkpoint::Full { read_at, applied_at, behind_log } = checkpoint else { continue };
-            let applied_at = applied_at.map(|at| at + YEAR);
-            let moved = Checkpoint::Full { read_at: read_at + YEAR, applied_at, behind_log };
+            let Checkpoint::Full { read_at, applied_at, behind_log, read_until } = checkpoint else {
+                continue;
+            };
+            let moved = Checkpoint::Full {
+                read_at: read_at + YEAR,
+                applied_at: applied_at.map(|at| at + YEAR),
+                behind_log,
+                read_until: read_until.map(|at| at + YEAR),
+            };
             let run = state.checkpoint_runs.get(&name).copied().unwrap_or_default();
             drop(self.world.clock.run(memory.keep(&name, &moved, run, read_at)));
             self.world.saw(Sighting::NotedAhead);

@@ -167,6 +167,9 @@ fn tenant(args: &DemoArgs) -> Simulated {
         logs: args.logs,
         plan: Plan::Unlimited,
         export_micros: EXPORT_MICROS,
+        // The sync that a scene asks for begins at once, and has to find it: the next that looks at every table is minutes away.
+        log_lag_micros: 0,
+        search_lag_micros: 0,
         start: simulated::midnight(),
         log_own_traffic: false,
         ..Simulated::default()

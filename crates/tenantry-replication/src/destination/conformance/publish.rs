@@ -234,7 +234,7 @@ pub async fn an_empty_publish_moves_the_checkpoint_alone(subject: &dyn Subject) 
     let state = scene.destination.state().await.unwrap();
     assert_eq!(
         state.checkpoints["things"],
-        crate::state::Checkpoint::Full { read_at: 20, applied_at: None, behind_log: false }
+        crate::state::Checkpoint::Full { read_at: 20, applied_at: None, behind_log: false, read_until: None }
     );
     scene.publish(Commit { checkpoint: None, ..commit(things(), Scope::Rows, 30) }).await;
     assert_eq!(scene.destination.state().await.unwrap(), state, "no checkpoint leaves the old one");

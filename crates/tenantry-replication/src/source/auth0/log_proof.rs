@@ -2,7 +2,7 @@
 //!
 //! A page begins with the first event behind a position that is still kept. That it is the first there ever was shows only afterwards: the
 //! tenant still keeps an event at or before that position, so that at every moment until then everything behind it was kept too. To ask
-//! costs a request, so it is asked at the pages 2, 4, 8 and so on and at the end, as long as positions are so old that they may expire at all. What is
+//! costs a request or two, so it is asked at the pages 2, 4, 8 and so on and at the end, as long as positions are so old that they may expire at all. What is
 //! not proven yet stays in the checkpoint. Sends nothing.
 
 use super::log_id;
@@ -43,13 +43,18 @@ impl Proof {
         ended || pages.is_power_of_two() || !Self::may_expire(position, now)
     }
 
-    /// Takes in the oldest event that is kept now. Gives the position behind which events may be missing, where there is one.
-    pub(super) fn take(&mut self, position: &str, oldest: Option<&str>) -> Option<String> {
-        let whole = |until: &String| oldest.is_some_and(|oldest| !log_id::is_after(oldest, until));
-        let lost = self.until.take().filter(|until| !whole(until));
-        // Behind the oldest event everything is kept, even where the read does not stand there yet.
-        let until = oldest.filter(|oldest| log_id::is_after(oldest, position)).unwrap_or(position);
-        self.until = Some(until.to_owned());
+    /// Whether an event that is kept now shows that nothing is missing: it stands at what is proven, or before.
+    pub(super) fn holds(&self, kept: Option<&str>) -> bool {
+        let is_behind = |kept| self.until().is_some_and(|until| log_id::is_after(kept, until));
+        kept.is_some_and(|kept| !is_behind(kept))
+    }
+
+    /// Moves the proof to `position`. Where it did not hold until now, gives the position behind which events may be missing up to
+    /// `oldest`; what is behind that is whole again, even where the read does not stand there yet.
+    pub(super) fn take(&mut self, position: &str, oldest: Option<&str>, is_whole: bool) -> Option<String> {
+        let lost = self.until.take().filter(|_| !is_whole);
+        let further = oldest.filter(|oldest| lost.is_some() && log_id::is_after(oldest, position));
+        self.until = Some(further.unwrap_or(position).to_owned());
         lost
     }
 }

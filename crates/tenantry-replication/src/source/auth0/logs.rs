@@ -10,10 +10,13 @@ use super::client::{Call, Reader};
 use super::log_id;
 use super::log_page::{Events, events};
 use super::log_proof::{KEPT_ALWAYS, Proof};
+use super::transport::Collected;
+use super::url;
 use crate::catalog::Endpoint;
 use crate::clock::{MICROS_PER_SECOND, Micros};
 use crate::defects::{Defect, planted};
 use crate::error::{SourceError, SourceErrorKind, SourceResult};
+use crate::json::{Json, Kind};
 use crate::source::{Gap, Page, Pages};
 use crate::state::Checkpoint;
 
@@ -161,6 +164,25 @@ impl Logs {
         Ok(first)
     }
 
+    /// Whether the tenant still keeps an event by its id, then everything behind it as well. The oldest by date cannot tell that it does
+    /// not: among many that became readable late, one with a lower id may be behind the first page.
+    async fn keeps(&self, id: &str) -> SourceResult<bool> {
+        let Some(path) = self.endpoint.record_path.and_then(|template| url::fill(template, "{id}", id))
+        else {
+            return Ok(false);
+        };
+        let call = Call::get(format!("ask for one event of {}", self.endpoint.path), path).of_record();
+        let found = |answer: &Collected| match Json::document(&answer.body) {
+            Ok(event) if event.kind() == Kind::Object => Ok(()),
+            _ => Err("the answer is not an event".to_owned()),
+        };
+        match self.reader.call(&call, found).await {
+            Ok(()) => Ok(true),
+            Err(error) if is_refusal(&error) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Begins with the oldest events kept, the oldest included.
     async fn begin_with_oldest(&mut self) -> SourceResult<Events> {
         let mut oldest = self.oldest().await?;
@@ -216,7 +238,7 @@ impl Logs {
             return Ok(());
         }
         let oldest = self.oldest().await?;
-        if !oldest.first().is_some_and(is_kept) {
+        if !oldest.first().is_some_and(is_kept) && !self.keeps(&whole_until).await? {
             let to = first.or(oldest.first()).unwrap_or_default();
             self.gap(&whole_until, to, "checkpoint is older than what the tenant keeps");
         }
@@ -229,7 +251,11 @@ impl Logs {
             return Ok(());
         }
         let oldest = self.oldest().await?;
-        if let Some(lost) = self.proof.take(position, oldest.first()) {
+        let is_whole = match self.proof.until() {
+            Some(until) => self.proof.holds(oldest.first()) || self.keeps(until).await?,
+            None => true,
+        };
+        if let Some(lost) = self.proof.take(position, oldest.first(), is_whole) {
             self.lose(&lost, oldest.first());
         }
         Ok(())

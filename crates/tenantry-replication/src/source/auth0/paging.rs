@@ -15,7 +15,7 @@ use crate::source::Records;
 
 /// Pages of one list, at most: 10 million records by 100. Guards against a list without end.
 pub(super) const PAGES_MAX: u64 = 100_000;
-/// Times that an offset walk begins when its total moves under it. Lists paged by offset are short, so this is cheap.
+/// Times that an offset walk begins when the list moves under it. Lists paged by offset are short, so this is cheap.
 const WALKS_MAX: u32 = 3;
 /// Pages in a row that hold nothing and name a next one, at most.
 const EMPTY_MAX: u32 = 100;
@@ -205,7 +205,8 @@ impl Offset {
 
     fn advance(&mut self, head: &Head) -> Result<Step, &'static str> {
         if head.count > 0 && self.last == Some(head.hash) {
-            return Err(REPEATED);
+            // As many records as a page holds may have come before it since, most of all where the read was broken off for long.
+            return if self.begin_again() { Ok(Step::Again) } else { Err(REPEATED) };
         }
         let holds_all = self.page == 0 && head.total.is_some_and(|total| head.count >= total);
         if head.count > u64::from(self.per_page) && !holds_all && !planted(Defect::LargerPageBelieved) {
@@ -224,12 +225,20 @@ impl Offset {
             self.page += 1;
             return Ok(Step::Again);
         }
-        if self.moved && self.walks < WALKS_MAX {
-            *self = Self { walks: self.walks + 1, ..Self::new(self.per_page) };
+        if self.moved && self.begin_again() {
             return Ok(Step::Again);
         }
         self.complete = !self.moved && self.total.is_none_or(|total| self.seen >= total);
         Ok(Step::End)
+    }
+
+    /// Begins the walk again, where that may still help.
+    fn begin_again(&mut self) -> bool {
+        let may = self.walks < WALKS_MAX;
+        if may {
+            *self = Self { walks: self.walks + 1, ..Self::new(self.per_page) };
+        }
+        may
     }
 }
 

@@ -124,15 +124,19 @@ impl Reading<'_> {
             {
                 None
             }
-            Replication::FullTable | Replication::Export if self.whole => Some(self.parking.checkpoint()),
+            Replication::FullTable | Replication::Export if self.whole => {
+                Some(self.parking.checkpoint(run.tenant_now()))
+            }
             Replication::FullTable | Replication::Export => match task.from {
                 // What ended with records that this run could not tell of has to be told again.
-                Some(Checkpoint::Full { read_at, applied_at, .. }) if cascades::stays_behind(run, task) => {
-                    Some(Checkpoint::Full { read_at, applied_at, behind_log: true })
+                Some(Checkpoint::Full { read_at, applied_at, read_until, .. })
+                    if cascades::stays_behind(run, task) =>
+                {
+                    Some(Checkpoint::Full { read_at, applied_at, behind_log: true, read_until })
                 }
-                Some(Checkpoint::Full { read_at, .. }) => {
+                Some(Checkpoint::Full { read_at, read_until, .. }) => {
                     let applied_at = Some(run.tenant_time);
-                    Some(Checkpoint::Full { read_at, applied_at, behind_log: false })
+                    Some(Checkpoint::Full { read_at, applied_at, behind_log: false, read_until })
                 }
                 _ => None,
             },

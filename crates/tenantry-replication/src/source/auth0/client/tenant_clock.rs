@@ -12,6 +12,7 @@ use crate::clock::{MICROS_PER_SECOND, Micros, micros};
 use crate::defects::{Defect, planted};
 use crate::error::{Retry, SourceResult, retry};
 use crate::source::auth0::calendar;
+use crate::source::auth0::failure::{self, Absent};
 use crate::source::auth0::transport::Headers;
 
 /// What a tenant tells everybody, and no limit of the Management API counts.
@@ -52,13 +53,16 @@ impl Client {
         loop {
             let url = self.settings.domain.origin().url(OPEN_TO_ALL, "");
             let accept = vec![("accept", "application/json".to_owned())];
-            // Whatever the answer is, its head tells the time.
-            match self.send(ACTION, Method::Get, url, accept, Bytes::new(), TOKEN_BYTES_MAX).await {
-                Err(error) if retry(error.kind) == Retry::Backoff => {
-                    self.before_retry(error, &mut tries).await?;
+            // Whatever the tenant's answer is, its head tells the time; what answers in its stead while it is away may not.
+            let error = match self.send(ACTION, Method::Get, url, accept, Bytes::new(), TOKEN_BYTES_MAX).await
+            {
+                Err(error) if retry(error.kind) == Retry::Backoff => error,
+                Ok(answer) if self.ahead().is_none() && answer.status >= 500 => {
+                    failure::of_answer(ACTION, &answer, Absent::Feature, &[])
                 }
                 _ => return Ok(()),
-            }
+            };
+            self.before_retry(error, &mut tries).await?;
         }
     }
 }
