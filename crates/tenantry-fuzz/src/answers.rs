@@ -130,7 +130,8 @@ fn of(replication: Replication) -> &'static Stream {
 /// The log from its begin, or from a checkpoint, by the first byte.
 pub(crate) fn log(input: &[u8]) {
     let Some((first, answers)) = input.split_first() else { return };
-    let at = |id: &str| Checkpoint::Log { log_id: id.to_owned(), newest: None, whole_until: None };
+    let at =
+        |id: &str| Checkpoint::Log { log_id: id.to_owned(), newest: None, whole_until: None, read_at: None };
     let from = match first % 3 {
         0 => None,
         1 => Some(at("90020261102075700000000000000000000000000000000000000001")),

@@ -83,8 +83,6 @@ defects! {
     MovedTotalIgnored,
     /// A list of pages that may have shifted is believed where the log told of changes in it.
     ShiftedPagesTrusted,
-    /// A change during a read over pages is forgotten once a run has heard nothing of it yet.
-    ShiftForgotten,
     /// An answer that is not JSON counts as an empty list.
     MalformedIsEmpty,
     /// A list that goes in a circle is read on.

@@ -125,9 +125,10 @@ pub(crate) fn disturb(world: &World, path: &str, reading: &str, query: &str, res
         let earlier = &mut world.state().run.earlier;
         earlier.first.entry(reading.to_owned()).or_insert_with(|| told.clone());
         let been = earlier.positions.entry(reading.to_owned()).or_default();
-        match at {
-            Some(at) => been.push(at.replace("%7C", "|")),
+        match at.map(|at| at.replace("%7C", "|")) {
             None => been.clear(),
+            Some(at) if been.contains(&at) => {}
+            Some(at) => been.push(at),
         }
         earlier.last.insert(reading.to_owned(), told)
     };

@@ -12,7 +12,7 @@ use tenantry_simulator::{Churn, Config, Plan};
 use crate::chance::Chance;
 use crate::faults::Group;
 
-use changes::{lasting, reshape, swap, what};
+use changes::{lasting, reshape, shift, swap, what};
 
 /// Trials in so many are calm: changes and crashes, but no faults.
 const CALM_ONE_IN: u64 = 6;
@@ -35,6 +35,9 @@ const STEADY_PAUSE_MAX: Duration = Duration::from_hours(12);
 const STEADY_ROLES: u32 = 9;
 /// How often a page of these holds more than was asked for, in half of them.
 const STEADY_LARGER: f64 = 0.2;
+/// Share of the others in which the second run comes before the log tells of the first one's time, and after how many seconds.
+const STEADY_SOON: f64 = 0.6;
+const SOON: (f64, f64) = (1.0, 6.0);
 /// Share of trials in which records of lists that others depend on do not fit, how often, and how many connections there are at least.
 const SPOILED_PARENTS: f64 = 0.06;
 const ODD_PARENTS: f64 = 0.4;
@@ -246,15 +249,32 @@ impl Trial {
         self.follow_log();
         self.page_size = chance.pick(&[2, 3]);
         self.config.roles = self.config.roles.max(STEADY_ROLES);
+        // A list that changes is read again.
+        let touches_no_list = |step: &Step| matches!(step.what, What::Logins(_) | What::Membership);
         if chance.happens(0.5) {
             self.odds.insert(Group::LargerPage, STEADY_LARGER);
-            // A list that changes is read again.
-            let touches_no_list = |step: &Step| matches!(step.what, What::Logins(_) | What::Membership);
             self.rounds.iter_mut().for_each(|round| round.steps.retain(touches_no_list));
-        } else if let Some(first) = self.rounds.first_mut() {
-            for _ in 0..2 {
-                first.add(steps, When::Page(chance.between(1, 8)), swap(chance));
+            return;
+        }
+        let soon = chance.happens(STEADY_SOON);
+        if let Some(first) = self.rounds.first_mut() {
+            if soon {
+                first.steps.retain(touches_no_list);
+                for _ in 0..3 {
+                    first.add(steps, When::Page(chance.between(1, 14)), shift(chance));
+                }
+            } else {
+                for _ in 0..2 {
+                    first.add(steps, When::Page(chance.between(1, 8)), swap(chance));
+                }
             }
+        }
+        if let Some(second) = self.rounds.get_mut(1).filter(|_| soon) {
+            // It hears nothing yet of what happened during the first one, and another one has to apply it.
+            second.pause = Duration::from_secs_f64(SOON.0 + (SOON.1 - SOON.0) * chance.share());
+            second.steps.retain(touches_no_list);
+            self.config.late_logs_per_mille = 1_000;
+            self.config.late_log_micros = LATECOMERS_MICROS;
         }
     }
 

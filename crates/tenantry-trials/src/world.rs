@@ -22,7 +22,7 @@ use crate::trace::Trace;
 use crate::trial::{Step, Trial, What, When};
 
 /// Requests of one run, at most: more is a run without end.
-const REQUESTS_MAX: u64 = 20_000;
+const REQUESTS_MAX: u64 = 5_000;
 /// The simulated tenant's own host.
 pub(crate) const HOST: &str = "tenantry-demo.us.auth0.example.com";
 /// Longest time between two looks at the log: much shorter than any event is kept.

@@ -69,7 +69,8 @@ async fn child() {
     loop {
         number += 1;
         destination.stage(rows(number)).await.unwrap();
-        let checkpoint = Checkpoint::Log { log_id: number.to_string(), newest: None, whole_until: None };
+        let checkpoint =
+            Checkpoint::Log { log_id: number.to_string(), newest: None, whole_until: None, read_at: None };
         let commit = Commit {
             stream: things(),
             tables: vec![things().root().name],

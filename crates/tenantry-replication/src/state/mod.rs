@@ -60,6 +60,10 @@ pub enum Checkpoint {
         /// events may have expired before they were read.
         #[serde(default)]
         whole_until: Option<String>,
+        /// When the read that came here began, microseconds UTC by the tenant's clock: what it passed later may have become readable behind
+        /// it. `None` where an earlier version wrote it down.
+        #[serde(default)]
+        read_at: Option<Micros>,
     },
     /// Everything that the feed of changes told up to here is applied.
     Events {

@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tenantry_replication::error::SourceErrorKind;
+use tenantry_replication::source::{Read, Source};
 use tenantry_replication::state::Checkpoint;
 use tenantry_simulator::{Config, Plan};
 
-use super::Got;
-use super::network::{Answer, Script, Tenant, ok, parameter, refusal};
+use super::network::{Answer, Script, Tenant, ok, parameter, refusal, stream};
+use super::{Got, records};
 
 fn config(logs: u32) -> Config {
     Config { users: 300, logs, plan: Plan::Unlimited, log_own_traffic: false, ..Config::default() }
@@ -77,6 +78,30 @@ fn the_next_read_takes_what_is_new_and_nothing_is_lost() {
     tenant.clock.pass(Duration::from_mins(2));
     got = tenant.read_from("logs", Vec::new(), got.checkpoint);
     all.extend(got_ids(&got));
+    assert_eq!(all, log_ids(&tenant.truth()));
+}
+
+#[test]
+fn what_becomes_readable_behind_a_read_that_takes_long_is_taken_by_the_next() {
+    let late =
+        Config { late_logs_per_mille: 400, late_log_micros: 100_000_000, log_lag_micros: 0, ..config(0) };
+    let tenant = Tenant::new(late);
+    tenant.control("/logins", &json!({ "count": 150, "seed": 1 }));
+    tenant.clock.pass(Duration::from_secs(1));
+    let read = Read { stream: stream("logs"), parents: Vec::new(), from: None, since: None };
+    let mut pages = tenant.source().open(read);
+    let first = tenant.clock.run(pages.next()).unwrap().unwrap();
+    let mut all: BTreeSet<String> =
+        records(&first).iter().map(|event| event["log_id"].as_str().unwrap().to_owned()).collect();
+    // More than two minutes lie between the events of one read.
+    tenant.clock.pass(Duration::from_secs(170));
+    tenant.control("/logins", &json!({ "count": 150, "seed": 2 }));
+    tenant.clock.pass(Duration::from_secs(1));
+    let rest = tenant.clock.run(super::read_all(pages)).unwrap();
+    all.extend(got_ids(&rest));
+    assert_ne!(all, log_ids(&tenant.truth()), "some were late");
+    tenant.clock.pass(Duration::from_mins(2));
+    all.extend(got_ids(&tenant.read_from("logs", Vec::new(), rest.checkpoint)));
     assert_eq!(all, log_ids(&tenant.truth()));
 }
 
@@ -207,7 +232,7 @@ fn a_tenant_whose_ids_sort_elsewhere_is_read_from_its_oldest_event() {
 #[test]
 fn a_made_position_that_is_refused_on_resuming_falls_back_to_the_checkpoint_itself() {
     let script = server(0..350, |from| from.ends_with('0'));
-    let from = Some(Checkpoint::Log { log_id: id(200), newest: None, whole_until: None });
+    let from = Some(Checkpoint::Log { log_id: id(200), newest: None, whole_until: None, read_at: None });
     let got = script.read("logs", from).unwrap();
     assert_eq!(got_ids(&got).len(), 149);
     assert!(got.gaps.is_empty() && got.complete);
@@ -216,7 +241,7 @@ fn a_made_position_that_is_refused_on_resuming_falls_back_to_the_checkpoint_itse
 #[test]
 fn a_refused_checkpoint_is_classified_by_asking_for_the_oldest_event() {
     let script = server(300..350, |from| from < "90020261001050000");
-    let from = Some(Checkpoint::Log { log_id: id(200), newest: None, whole_until: None });
+    let from = Some(Checkpoint::Log { log_id: id(200), newest: None, whole_until: None, read_at: None });
     let got = script.read("logs", from.clone()).unwrap();
     assert_eq!(got_ids(&got).len(), 50);
     assert_eq!((got.gaps[0].from.clone(), got.gaps[0].to.clone(), got.gaps.len()), (id(200), id(300), 1));
@@ -229,7 +254,9 @@ fn a_refused_checkpoint_is_classified_by_asking_for_the_oldest_event() {
 #[test]
 fn a_refusal_of_everything_is_an_error() {
     let script = Script::new(|_, _| Ok(refusal(400, "invalid_query_string", "no")));
-    for from in [None, Some(Checkpoint::Log { log_id: id(1), newest: None, whole_until: None })] {
+    for from in
+        [None, Some(Checkpoint::Log { log_id: id(1), newest: None, whole_until: None, read_at: None })]
+    {
         assert_eq!(script.read("logs", from).map(|_| ()).unwrap_err().kind, SourceErrorKind::Refused);
     }
 }

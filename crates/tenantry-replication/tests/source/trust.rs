@@ -143,6 +143,35 @@ fn what_a_list_that_trails_behind_does_not_show_yet_is_seen_by_the_next_run() {
 }
 
 #[test]
+fn a_list_with_a_record_without_a_key_is_read_again_since_it_could_not_tell_what_ended() {
+    let trigger = |id: &str| json!({ "id": id, "version": "v3" });
+    let lists = [
+        json!({ "triggers": [trigger("post-login"), trigger("send-phone-message")] }),
+        json!({ "triggers": [trigger("post-login"), 7] }),
+        json!({ "triggers": [trigger("post-login")] }),
+    ];
+    let script = Script::new(move |sent, before| match sent.path.as_str() {
+        "/api/v2/actions/triggers" => Ok(ok(lists[before].clone())),
+        "/api/v2/logs" => Ok(ok(json!([]))),
+        _ => Ok(ok(json!({}))),
+    });
+    let destination = Arc::new(MemoryDestination::new());
+    let edges = Edges {
+        source: Arc::new(script.source()),
+        destination: Arc::clone(&destination) as _,
+        clock: Arc::clone(&script.clock) as _,
+        observer: Arc::new(Nobody),
+    };
+    for (full, expected) in [(true, 2), (true, 2), (false, 1)] {
+        let options = Options { full, ..options(["action_trigger", "logs"]) };
+        script.clock.run(sync(&edges, &CATALOG, &options)).unwrap();
+        script.clock.pass(Duration::from_mins(10));
+        let live = destination.rows("action_trigger").into_iter().filter(|row| !row.deleted);
+        assert_eq!(live.count(), expected);
+    }
+}
+
+#[test]
 fn a_record_whose_key_cannot_be_read_may_be_the_other_half_of_any_and_ends_nothing() {
     let trigger = |runtimes: &[&str]| json!({ "id": "post-login", "version": "v3", "runtimes": runtimes });
     let lists = [

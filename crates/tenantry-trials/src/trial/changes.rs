@@ -35,6 +35,18 @@ pub(super) fn swap(chance: &mut Chance) -> Churn {
     }
 }
 
+/// The same by one record, and in lists alone that a later run does not read again as a whole.
+pub(super) fn shift(chance: &mut Chance) -> Churn {
+    Churn {
+        seed: chance.next(),
+        roles_created: 1,
+        roles_deleted: 1,
+        actions_created: 1,
+        actions_deleted: 1,
+        ..Churn::default()
+    }
+}
+
 /// Changes of records that are looked at one by one where the log tells of them, and by no other means for a week.
 pub(super) fn lasting(chance: &mut Chance) -> Churn {
     Churn {

@@ -14,7 +14,12 @@ pub async fn checkpoint_and_rows_come_together_and_stay(subject: &dyn Subject) {
     assert_eq!(scene.destination.state().await.unwrap(), State::default());
     scene.stage(events().root(), &[event("1", 1)]).await;
     assert_eq!(scene.destination.state().await.unwrap(), State::default());
-    let log = Checkpoint::Log { log_id: "it's \"1\"".to_owned(), newest: Some(-1), whole_until: None };
+    let log = Checkpoint::Log {
+        log_id: "it's \"1\"".to_owned(),
+        newest: Some(-1),
+        whole_until: None,
+        read_at: None,
+    };
     scene
         .publish(Commit {
             checkpoint: Some(("events".to_owned(), log.clone())),

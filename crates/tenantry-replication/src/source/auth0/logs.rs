@@ -70,6 +70,8 @@ struct Position {
     newest: Option<Micros>,
     /// The position up to which nothing is missing but what gaps tell.
     whole_until: String,
+    /// When the read that came here began.
+    read_at: Option<Micros>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,10 +91,11 @@ impl Logs {
     ) -> Self {
         let told = from.clone();
         let checkpoint = match from {
-            Some(Checkpoint::Log { log_id, newest, whole_until }) => Some(Position {
+            Some(Checkpoint::Log { log_id, newest, whole_until, read_at }) => Some(Position {
                 whole_until: whole_until.unwrap_or_else(|| log_id.clone()),
                 id: log_id,
                 newest,
+                read_at,
             }),
             _ => None,
         };
@@ -197,7 +200,8 @@ impl Logs {
         let id = checkpoint.id.as_str();
         if let (Some(time), Some(prefix)) = (log_id::time_of(id), log_id::prefix_of(id)) {
             let overlap = if planted(Defect::LogOverlapDropped) { 0 } else { OVERLAP };
-            let begin = self.since.map_or(time - overlap, |since| since.min(time - overlap));
+            let settled = checkpoint.read_at.map_or(time, |read_at| read_at.min(time)) - overlap;
+            let begin = self.since.map_or(settled, |since| since.min(settled));
             match self.after(&log_id::at(prefix, begin)).await {
                 Ok(events) => return Ok(events),
                 Err(error) if is_refusal(&error) => {}
@@ -349,7 +353,17 @@ impl Logs {
         let proven = self.proof.until().into_iter().chain(begun).max_by_key(|id| log_id::rank(id));
         let is_open = |proven: &&str| self.phase != Phase::Ended && *proven != log_id;
         let whole_until = proven.filter(is_open);
-        Some(Checkpoint::Log { whole_until: whole_until.map(str::to_owned), newest: self.newest, log_id })
+        let whole_until = whole_until.map(str::to_owned);
+        // One that says the same but for its time is the same.
+        let read_at = match &self.told {
+            Some(Checkpoint::Log { log_id: id, newest, whole_until: until, read_at })
+                if (id, newest, until) == (&log_id, &self.newest, &whole_until) =>
+            {
+                *read_at
+            }
+            _ => Some(self.began),
+        };
+        Some(Checkpoint::Log { log_id, newest: self.newest, whole_until, read_at })
     }
 
     /// Whether a page of so many events, the last of them recorded at `newest`, is the last one.

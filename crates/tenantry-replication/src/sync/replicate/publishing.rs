@@ -114,13 +114,15 @@ impl Reading<'_> {
         })
     }
 
-    /// Where the next run goes on after this one. A read that was not complete leaves that where it was.
+    /// Where the next run goes on after this one. A read that was not complete leaves that where it was, and so does one that could not tell
+    /// what ended, as a record had no key: no event would tell of that again.
     fn final_checkpoint(&self, run: &Run, task: &Task) -> Option<Checkpoint> {
+        let ends_unseen = self.whole && !self.sweeps();
         match self.stream.replication {
             Replication::Log | Replication::Daily => self.checkpoint.clone(),
             Replication::Frozen => None,
             Replication::FullTable | Replication::Export
-                if !self.complete && !planted(Defect::IncompleteMovesCheckpoint) =>
+                if (!self.complete || ends_unseen) && !planted(Defect::IncompleteMovesCheckpoint) =>
             {
                 None
             }
