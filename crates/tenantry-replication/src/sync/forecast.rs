@@ -12,6 +12,7 @@ use crate::source::{Estimate, Known, Read};
 use crate::state::{Checkpoint, State};
 
 use super::collect::{Collector, listen};
+use super::narrow::narrow;
 use super::plan::{self, Action, Reach, Task};
 use super::replicate::StreamError;
 use super::{Edges, MICROS_PER_SECOND, Options, Outcome, SyncError};
@@ -152,7 +153,7 @@ impl Reckoning<'_> {
                  that are not counted here"
             ));
         }
-        plan::narrow(self.catalog, options, tasks, &collector.changes, now);
+        narrow(self.catalog, options, tasks, &collector.changes, now);
         Ok(Some(log))
     }
 

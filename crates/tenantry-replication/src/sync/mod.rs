@@ -10,6 +10,7 @@ mod collect;
 mod drift;
 mod follow;
 mod forecast;
+mod narrow;
 mod parents;
 mod parking;
 mod plan;
@@ -39,6 +40,7 @@ use crate::state::{RunRecord, State};
 
 use changes::{Changes, Told};
 use collect::Collector;
+use narrow::narrow;
 use parents::{NoParents, Parents};
 use plan::{Action, Reach, Task};
 use report::StreamReport;
@@ -237,7 +239,7 @@ impl Run {
         if report.outcome == Outcome::Done && tells_all {
             self.follows_log = true;
             collector.changes.extend(hints.map(Hints::told).unwrap_or_default());
-            plan::narrow(self.catalog, options, tasks, &collector.changes, self.tenant_time);
+            narrow(self.catalog, options, tasks, &collector.changes, self.tenant_time);
             self.told = Some(collector.changes);
         } else if hints.is_some() && report.outcome != Outcome::Done {
             // The next round comes soon: no reason to read everything for want of the log.
