@@ -77,6 +77,17 @@ fn runs_that_are_killed_leave_delta_tables_from_which_the_next_goes_on() {
     tables::compare(&truth, &world.tables(), Holding::Nothing);
 }
 
+/// Gives the first client another name with an engine that is not ours. False where that is not installed.
+pub(crate) fn tamper(lake: &Path) -> bool {
+    let Some(python) = python() else { return false };
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tenantry-delta/tests/readers/write.py");
+    let mut command = Command::new(python);
+    command.arg(script).arg(lake.join("auth0/client")).args(["id", "name", "tampered"]);
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    true
+}
+
 /// Number of the last version of each table.
 fn versions(world: &World) -> BTreeMap<&'static str, usize> {
     let count = |table: &str| {
