@@ -330,21 +330,18 @@ impl World {
         }
     }
 
-    /// Gives the first client the name `tampered` past the command. False where what does that is not installed.
-    pub(crate) fn tamper(&self) -> bool {
-        let sql =
-            "UPDATE auth0.client SET name = 'tampered' WHERE id = (SELECT min(id) FROM auth0.client)";
+    /// Writes to a warehouse past the command.
+    pub(crate) fn tamper(&self, sql: &str) {
         match &*self.warehouse {
             Warehouse::File => panic!("a file has one writer"),
             #[cfg(feature = "delta")]
-            Warehouse::Lake => return crate::delta::tamper(&self.lake()),
+            Warehouse::Lake => panic!("no server takes statements for tables that are files"),
             Warehouse::Database(database) => drop(database.sql(sql)),
             #[cfg(feature = "snowflake")]
             Warehouse::Snowflake(database) => self.runtime.block_on(database.run(sql)),
             #[cfg(feature = "bigquery")]
             Warehouse::BigQuery(dataset) => drop(dataset.sql(&sql.replace("auth0.", ""))),
         }
-        true
     }
 
     fn destination(&self) -> String {
