@@ -3,6 +3,8 @@
 //! One table for each of the catalog below `PLACE/SCHEMA/`, and what belongs to us below `PLACE/_tenantry/` (or a folder of its own for
 //! each of several schemas). Knows nothing of the source.
 //! A crate of its own, since what reads and writes the format takes long to build.
+//!
+//! Under construction: not yet compiled or tested as it stands.
 
 mod cells;
 mod changes;
