@@ -254,8 +254,12 @@ impl Tables {
         }
         let wider = StructType::try_new(present.into_iter().chain(added.clone()))
             .map_err(|error| Failure::failed(error.to_string()))?;
-        let metadata = snapshot.metadata().clone().with_description(wanted.about.to_owned())?;
-        let metadata = metadata.with_schema(&wider)?;
+        let metadata = snapshot
+            .metadata()
+            .clone()
+            .with_description(wanted.about.to_owned())
+            .map_err(DeltaTableError::from)?;
+        let metadata = metadata.with_schema(&wider).map_err(DeltaTableError::from)?;
         let operation = DeltaOperation::AddColumn { fields: added };
         CommitBuilder::from(CommitProperties::default())
             .with_actions(vec![Action::Metadata(metadata)])
