@@ -158,7 +158,14 @@ impl Tables {
         let opened = self.opened.lock().await.get(&key).cloned();
         let mut table = match opened {
             Some(table) => table,
-            None => DeltaTable::new(self.place.log(schema, name)?),
+            None => {
+                let log = self.place.log(schema, name)?;
+                // Loading a table whose local folder is missing fails by another error than that there is none.
+                if !log.is_delta_table_location().await? {
+                    return Ok(None);
+                }
+                DeltaTable::new(log)
+            }
         };
         match table.update_state().await {
             Ok(()) => {}
