@@ -17,7 +17,7 @@ use deltalake::datafusion::error::DataFusionError;
 use deltalake::datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use deltalake::datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use deltalake::datafusion::physical_plan::streaming::PartitionStream;
-use tenantry_replication::catalog::{Origin, Table};
+use tenantry_replication::catalog::{Origin, Table, system};
 use tenantry_replication::clock::{MICROS_PER_SECOND, Micros};
 use tenantry_replication::destination::arrow_type;
 
@@ -125,10 +125,7 @@ impl Changes {
         for column in self.table.columns {
             arrays.push(match column.origin {
                 Origin::Deleted => Arc::new(BooleanArray::from(vec![false; rows])),
-                Origin::Synced => {
-                    let times = TimestampMicrosecondArray::from(vec![self.synced_at; rows]);
-                    Arc::new(times.with_timezone("UTC"))
-                }
+                Origin::Synced => self.times(rows),
                 _ => array(column.name)?
                     .ok_or_else(|| Failure::failed(format!("column {} is not staged", column.name)))?,
             });
@@ -142,12 +139,19 @@ impl Changes {
         Ok(RecordBatch::try_new(Arc::clone(&self.schema), arrays)?)
     }
 
+    /// The time of the sync, for so many rows.
+    fn times(&self, rows: usize) -> ArrayRef {
+        let times = TimestampMicrosecondArray::from(vec![self.synced_at; rows]);
+        Arc::new(times.with_timezone("UTC"))
+    }
+
     fn swept(&self, keys: &RecordBatch) -> Attempt<RecordBatch> {
         let rows = keys.num_rows();
         let array = |field: &Arc<Field>| -> ArrayRef {
             match keys.column_by_name(field.name()) {
                 Some(array) => Arc::clone(array),
                 None if field.name() == CHANGE => Arc::new(Int32Array::from(vec![SWEPT; rows])),
+                None if field.name() == system::SYNCED => self.times(rows),
                 None => new_null_array(field.data_type(), rows),
             }
         };
