@@ -118,17 +118,17 @@ pub(crate) fn disturb(world: &World, path: &str, reading: &str, query: &str, res
     if query.contains("page=") {
         miscount(world, reading, response);
     }
-    let at = position(query);
+    let at = position(query).map(|at| at.replace("%7C", "|"));
     let told =
         Answered { query: query.to_owned(), headers: response.headers.clone(), body: response.body.clone() };
     let before = {
         let earlier = &mut world.state().run.earlier;
         earlier.first.entry(reading.to_owned()).or_insert_with(|| told.clone());
         let been = earlier.positions.entry(reading.to_owned()).or_default();
-        match at.map(|at| at.replace("%7C", "|")) {
+        match &at {
             None => been.clear(),
-            Some(at) if been.contains(&at) => {}
-            Some(at) => been.push(at),
+            Some(at) if been.contains(at) => {}
+            Some(at) => been.push(at.clone()),
         }
         earlier.last.insert(reading.to_owned(), told)
     };
@@ -141,7 +141,7 @@ pub(crate) fn disturb(world: &World, path: &str, reading: &str, query: &str, res
     {
         (response.headers, response.body) = (before.headers, before.body);
     } else if let Some(at) = at {
-        turn_back(world, path, reading, &at.replace("%7C", "|"), response);
+        turn_back(world, path, reading, &at, response);
     }
 }
 

@@ -249,30 +249,32 @@ impl Trial {
         self.follow_log();
         self.page_size = chance.pick(&[2, 3]);
         self.config.roles = self.config.roles.max(STEADY_ROLES);
-        // A list that changes is read again.
-        let touches_no_list = |step: &Step| matches!(step.what, What::Logins(_) | What::Membership);
         if chance.happens(0.5) {
             self.odds.insert(Group::LargerPage, STEADY_LARGER);
             self.rounds.iter_mut().for_each(|round| round.steps.retain(touches_no_list));
             return;
         }
-        let soon = chance.happens(STEADY_SOON);
-        if let Some(first) = self.rounds.first_mut() {
-            if soon {
-                first.steps.retain(touches_no_list);
-                for _ in 0..3 {
-                    first.add(steps, When::Page(chance.between(1, 14)), shift(chance));
-                }
-            } else {
-                for _ in 0..2 {
-                    first.add(steps, When::Page(chance.between(1, 8)), swap(chance));
-                }
+        if chance.happens(STEADY_SOON) {
+            self.come_soon(steps, chance);
+        } else if let Some(first) = self.rounds.first_mut() {
+            for _ in 0..2 {
+                first.add(steps, When::Page(chance.between(1, 8)), swap(chance));
             }
         }
-        if let Some(second) = self.rounds.get_mut(1).filter(|_| soon) {
-            // It hears nothing yet of what happened during the first one, and another one has to apply it.
+    }
+
+    /// Lets lists shift under the first run, and the second one come so soon that it hears nothing of that: another one has to apply it.
+    fn come_soon(&mut self, steps: &mut usize, chance: &mut Chance) {
+        for round in self.rounds.iter_mut().take(2) {
+            round.steps.retain(touches_no_list);
+        }
+        if let Some(first) = self.rounds.first_mut() {
+            for _ in 0..3 {
+                first.add(steps, When::Page(chance.between(1, 14)), shift(chance));
+            }
+        }
+        if let Some(second) = self.rounds.get_mut(1) {
             second.pause = Duration::from_secs_f64(SOON.0 + (SOON.1 - SOON.0) * chance.share());
-            second.steps.retain(touches_no_list);
             self.config.late_logs_per_mille = 1_000;
             self.config.late_log_micros = LATECOMERS_MICROS;
         }
@@ -338,6 +340,11 @@ impl Round {
         let due = |a: &Step, b: &Step| order(a.when).partial_cmp(&order(b.when));
         self.steps.sort_by(|a, b| due(a, b).unwrap_or(std::cmp::Ordering::Equal));
     }
+}
+
+/// Whether no list changes with it: one that does is read again.
+fn touches_no_list(step: &Step) -> bool {
+    matches!(step.what, What::Logins(_) | What::Membership)
 }
 
 fn config(seed: u64, chance: &mut Chance) -> Config {

@@ -142,6 +142,16 @@ fn what_a_list_that_trails_behind_does_not_show_yet_is_seen_by_the_next_run() {
     assert_eq!(scene.live("organization_member").len(), members - 1);
 }
 
+/// A run from scripted answers into memory.
+fn edges(script: &Arc<Script>, destination: &Arc<MemoryDestination>) -> Edges {
+    Edges {
+        source: Arc::new(script.source()),
+        destination: Arc::clone(destination) as _,
+        clock: Arc::clone(&script.clock) as _,
+        observer: Arc::new(Nobody),
+    }
+}
+
 #[test]
 fn a_list_with_a_record_without_a_key_is_read_again_since_it_could_not_tell_what_ended() {
     let trigger = |id: &str| json!({ "id": id, "version": "v3" });
@@ -156,12 +166,7 @@ fn a_list_with_a_record_without_a_key_is_read_again_since_it_could_not_tell_what
         _ => Ok(ok(json!({}))),
     });
     let destination = Arc::new(MemoryDestination::new());
-    let edges = Edges {
-        source: Arc::new(script.source()),
-        destination: Arc::clone(&destination) as _,
-        clock: Arc::clone(&script.clock) as _,
-        observer: Arc::new(Nobody),
-    };
+    let edges = edges(&script, &destination);
     for (full, expected) in [(true, 2), (true, 2), (false, 1)] {
         let options = Options { full, ..options(["action_trigger", "logs"]) };
         script.clock.run(sync(&edges, &CATALOG, &options)).unwrap();
@@ -186,12 +191,7 @@ fn a_record_whose_key_cannot_be_read_may_be_the_other_half_of_any_and_ends_nothi
         _ => Ok(ok(json!({}))),
     });
     let destination = Arc::new(MemoryDestination::new());
-    let edges = Edges {
-        source: Arc::new(script.source()),
-        destination: Arc::clone(&destination) as _,
-        clock: Arc::clone(&script.clock) as _,
-        observer: Arc::new(Nobody),
-    };
+    let edges = edges(&script, &destination);
     let expected = [
         vec!["node16", "node18", "node22"],
         vec!["node16", "node18", "node20", "node22"],
