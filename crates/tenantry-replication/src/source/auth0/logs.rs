@@ -10,13 +10,11 @@ use super::client::{Call, Reader};
 use super::log_id;
 use super::log_page::{Events, events};
 use super::log_proof::{KEPT_ALWAYS, Proof};
-use super::transport::Collected;
-use super::url;
+use super::record;
 use crate::catalog::Endpoint;
 use crate::clock::{MICROS_PER_SECOND, Micros};
 use crate::defects::{Defect, planted};
 use crate::error::{SourceError, SourceErrorKind, SourceResult};
-use crate::json::{Json, Kind};
 use crate::source::{Gap, Page, Pages};
 use crate::state::Checkpoint;
 
@@ -170,17 +168,9 @@ impl Logs {
     /// Whether the tenant still keeps an event by its id, then everything behind it as well. The oldest by date cannot tell that it does
     /// not: among many that became readable late, one with a lower id may be behind the first page.
     async fn keeps(&self, id: &str) -> SourceResult<bool> {
-        let Some(path) = self.endpoint.record_path.and_then(|template| url::fill(template, "{id}", id))
-        else {
-            return Ok(false);
-        };
-        let call = Call::get(format!("ask for one event of {}", self.endpoint.path), path).of_record();
-        let found = |answer: &Collected| match Json::document(&answer.body) {
-            Ok(event) if event.kind() == Kind::Object => Ok(()),
-            _ => Err("the answer is not an event".to_owned()),
-        };
-        match self.reader.call(&call, found).await {
-            Ok(()) => Ok(true),
+        let Some(template) = self.endpoint.record_path else { return Ok(false) };
+        match record::read(&self.reader, self.endpoint, template, id).await {
+            Ok(event) => Ok(event.is_some()),
             Err(error) if is_refusal(&error) => Ok(false),
             Err(error) => Err(error),
         }

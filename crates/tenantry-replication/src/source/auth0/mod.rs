@@ -28,6 +28,7 @@ mod log_page;
 mod log_proof;
 mod logs;
 mod paging;
+mod record;
 mod search;
 mod settings;
 mod sse;
@@ -46,7 +47,7 @@ pub use settings::{ANSWER_TIMEOUT, Algorithm, Credentials, IN_FLIGHT, LEAVE, LEA
 pub use transport::{Body, Headers, HttpRequest, HttpResponse, Method, Patience, Transport, TransportError};
 pub use url::{Domain, InvalidUrl, Origin, Scheme, Url};
 
-use self::client::{Call, Client, Reader};
+use self::client::{Client, Reader};
 use self::daily::Daily;
 use self::events::Events;
 use self::export::Export;
@@ -55,9 +56,7 @@ use self::logs::Logs;
 use super::{Access, Delays, Estimate, Feed, Known, Page, Pages, Read, Records, Source};
 use crate::catalog::{Replication, Stream};
 use crate::clock::{Clock, MICROS_PER_SECOND, Micros};
-use crate::defects::{Defect, planted};
 use crate::error::{SourceError, SourceErrorKind, SourceResult};
-use crate::json::{Json, Kind};
 use crate::state::Checkpoint;
 
 /// A tenant. Cheap to clone; clones share token, budget and count.
@@ -145,24 +144,9 @@ impl Source for Auth0 {
                 "the API gives no single records of it",
             ));
         };
-        let Some(path) = url::fill(template, "{id}", key) else { return Ok(None) };
-        let query = endpoint.record_query.iter().map(|(name, value)| (*name, (*value).to_owned()));
-        let of = if planted(Defect::KeyInMessage) { key } else { endpoint.path };
-        let call = Call::get(format!("read one record of {of}"), path).with(query).of_record();
         let reader = Reader::new(Arc::clone(&self.client), stream);
-        let record = reader.call(&call, |answer| {
-            let record = Json::document(&answer.body).map_err(|error| error.to_string())?;
-            if record.kind() == Kind::Object {
-                Ok(answer.body.clone())
-            } else {
-                Err("the answer is not a record".into())
-            }
-        });
-        match record.await {
-            Ok(body) => Ok(Some(Page { body, records: Records::One, parent: None, checkpoint: None })),
-            Err(error) if error.kind == SourceErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
-        }
+        let body = record::read(&reader, endpoint, template, key).await?;
+        Ok(body.map(|body| Page { body, records: Records::One, parent: None, checkpoint: None }))
     }
 
     fn follow(&self, from: Option<Checkpoint>) -> Box<dyn Feed> {
