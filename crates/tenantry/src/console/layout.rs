@@ -101,12 +101,14 @@ pub(super) fn head(visit: &Visit, title: &str) -> Markup {
     opened
 }
 
-/// The content, and everything behind it.
-pub(super) fn tail(content: &Markup) -> Markup {
-    html! {
-        main #content tabindex="-1" { (content) }
-        (raw("</div></body></html>"))
-    }
+/// The content, or the first part of it. More may follow until [`closed`].
+pub(super) fn opened(content: &Markup) -> Markup {
+    html! { (raw("<main id='content' tabindex='-1'>")) (content) }
+}
+
+/// The end of the content, and everything behind it.
+pub(super) fn closed() -> Markup {
+    html! { span.is-all hidden {} (raw("</main></div></body></html>")) }
 }
 
 /// A page for somebody who is not let in.

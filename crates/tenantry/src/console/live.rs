@@ -67,6 +67,8 @@ pub(super) struct Now {
     pub(super) failure: Option<(Micros, String)>,
     /// What the last comparison with the tenant found.
     pub(super) verified: Option<(Micros, Verification)>,
+    /// Requests per second that the tenant's rate limits leave us, as its answers told; `None` as long as none has.
+    pub(super) rate: Option<f64>,
 }
 
 /// A list that is being read.
@@ -134,6 +136,11 @@ impl Live {
     /// What a comparison found.
     pub(super) fn verified(&self, at: Micros, found: Verification) {
         self.locked().verified = Some((at, found));
+    }
+
+    /// What the tenant's rate limits leave us, requests per second.
+    pub(super) fn rate(&self, rate: Option<f64>) {
+        self.locked().rate = rate;
     }
 
     /// When tables are due next.

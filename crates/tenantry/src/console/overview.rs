@@ -10,7 +10,7 @@ use super::live::Now;
 use super::reply::Content;
 use super::visit::Visit;
 use super::words::clock_time;
-use super::{alerts, cells};
+use super::{alerts, cells, kept};
 use crate::terminal::text;
 
 /// Runs that are shown.
@@ -44,9 +44,7 @@ fn health(visit: &Visit, figures: &Figures, live: &Now, now: Micros) -> Markup {
     let last = figures.tables.iter().filter_map(|table| table.last_success).max();
     let margin = alerts::margin(figures, facts, now);
     let next = live.due.values().min().copied();
-    let today: u64 =
-        figures.runs.iter().filter(|run| run.started_at > now - DAY).map(|run| run.requests).sum();
-    let limited: u64 = figures.runs.iter().filter(|run| run.started_at > now - DAY).map(limited_of).sum();
+    let spent = Spent::of(&figures.runs, now);
     html! {
         section.cards aria-label=(words.say("Health", "状態")) {
             div.card.(if is_whole { "is-good" } else { "is-warn" }) {
@@ -75,17 +73,7 @@ fn health(visit: &Visit, figures: &Figures, live: &Now, now: Micros) -> Markup {
                     }
                 }
             }
-            div.card {
-                h2 { (words.say("Requests in 24 h", "24時間のリクエスト")) }
-                p.figure { (text::count(today)) }
-                p {
-                    @match facts.max_requests {
-                        Some(most) => { (words.say("allowed per sync: ", "1回の上限：")) (text::count(most)) }
-                        None => { (words.say("within the tenant's rate limits", "テナントのレート制限内")) }
-                    }
-                }
-                @if limited > 0 { p { (words.counted(limited, "refused for the rate limit", "refused for the rate limit", "件がレート制限で拒否")) } }
-            }
+            (requests(visit, &spent, live.rate))
             div.card {
                 h2 { (words.say("Next sync", "次回の同期")) }
                 @if let Some((what, since)) = live.running {
@@ -96,6 +84,63 @@ fn health(visit: &Visit, figures: &Figures, live: &Now, now: Micros) -> Markup {
                     p { @if next.is_none() { (words.say("this console does not sync", "このコンソールは同期しません")) } @else { a href="/syncs" { (words.say("Syncs", "同期")) } } }
                 }
             }
+        }
+    }
+}
+
+/// What the last day's runs have asked of the tenant.
+struct Spent {
+    /// How long that was, seconds: a day, or less where more runs than are kept began since.
+    seconds: u64,
+    requests: u64,
+    /// Of them, those that the tenant refused for its rate limit.
+    limited: u64,
+}
+
+impl Spent {
+    fn of(runs: &[RunRecord], now: Micros) -> Self {
+        let oldest =
+            (runs.len() >= kept::RUNS).then(|| runs.iter().map(|run| run.started_at).min()).flatten();
+        let from = oldest.unwrap_or(Micros::MIN).max(now - DAY);
+        let recent = || runs.iter().filter(|run| run.started_at >= from);
+        Self {
+            seconds: ((now - from).max(MICROS_PER_SECOND) / MICROS_PER_SECOND).unsigned_abs(),
+            requests: recent().map(|run| run.requests).sum(),
+            limited: recent().map(limited_of).sum(),
+        }
+    }
+
+    /// Percent of what could have been sent at this rate, requests per second.
+    fn share(&self, rate: f64) -> f64 {
+        self.requests as f64 / (rate * self.seconds as f64) * 100.0
+    }
+}
+
+fn requests(visit: &Visit, spent: &Spent, rate: Option<f64>) -> Markup {
+    let words = visit.words;
+    let length = if spent.seconds == (DAY / MICROS_PER_SECOND).unsigned_abs() {
+        words.say("24 h", "24時間").to_owned()
+    } else {
+        words.length(spent.seconds)
+    };
+    html! {
+        div.card {
+            h2 { (words.say("Requests in ", "リクエスト数：")) (length) }
+            p.figure { (text::count(spent.requests)) }
+            p {
+                @match rate {
+                    Some(rate) => {
+                        b { (format!("{:.2} %", spent.share(rate))) }
+                        (words.say(" of what the tenant allows (", "（テナントの許容量に対する割合。毎秒"))
+                        (format!("{rate:.1}")) (words.say(" a second)", "件まで）"))
+                    }
+                    None => { (words.say("within the tenant's rate limits", "テナントのレート制限内")) }
+                }
+            }
+            @if let Some(most) = visit.console.facts.max_requests {
+                p { (words.say("allowed per sync: ", "1回の上限：")) (text::count(most)) }
+            }
+            @if spent.limited > 0 { p { (words.counted(spent.limited, "refused for the rate limit", "refused for the rate limit", "件がレート制限で拒否")) } }
         }
     }
 }
@@ -228,5 +273,30 @@ fn tables(visit: &Visit, figures: &Figures, live: &Now, now: Micros) -> Markup {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(started_at: Micros) -> RunRecord {
+        let outcome = "done".to_owned();
+        RunRecord { run: 1, started_at, finished_at: started_at, outcome, requests: 100, tables: Vec::new() }
+    }
+
+    #[test]
+    fn requests_are_held_against_what_the_tenant_allows_in_the_time_that_is_on_record() {
+        let now = 3 * DAY;
+        let few = [run(now - DAY / 2), run(now - 2 * DAY)];
+        let spent = Spent::of(&few, now);
+        assert_eq!((spent.requests, spent.seconds), (100, 86_400), "the run of two days ago does not count");
+        assert!((spent.share(10.0) - 100.0 / 864_000.0 * 100.0).abs() < 1e-9);
+
+        // More runs in an hour than are kept: what came before them is not known, so it is neither counted nor divided by.
+        let many: Vec<RunRecord> =
+            (0..kept::RUNS as i64).map(|at| run(now - at * 36 * MICROS_PER_SECOND)).collect();
+        let spent = Spent::of(&many, now);
+        assert_eq!((spent.requests, spent.seconds), (100 * kept::RUNS as u64, 36 * (kept::RUNS as u64 - 1)));
     }
 }

@@ -5,6 +5,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use bytes::Bytes;
 use futures::StreamExt as _;
+use futures::future::BoxFuture;
 use futures::stream;
 use maud::{Markup, PreEscaped, html};
 use tenantry_replication::error::{DestinationError, DestinationErrorKind};
@@ -43,30 +44,56 @@ impl From<arrow_schema::ArrowError> for Trouble {
     }
 }
 
-/// Content of a page.
+/// Content of a page, or of a part of it.
 pub(super) type Content = Result<Markup, Trouble>;
 
+/// A part of a page that is not there yet.
+pub(super) type Later = BoxFuture<'static, Content>;
+
+/// Content that can be read before all of it is there.
+pub(super) struct Parts {
+    pub(super) first: Markup,
+    /// What follows, in this order. All of it is asked for at the same time.
+    pub(super) later: Vec<Later>,
+}
+
+impl From<Markup> for Parts {
+    fn from(first: Markup) -> Self {
+        Self { first, later: Vec::new() }
+    }
+}
+
 /// A page whose frame is sent at once, and its content as soon as it is there.
-pub(super) fn page(
+pub(super) fn page<P: Into<Parts>>(
     visit: &Visit,
     title: &str,
-    content: impl Future<Output = Content> + Send + 'static,
+    content: impl Future<Output = Result<P, Trouble>> + Send + 'static,
 ) -> Response {
     let words = visit.words;
     let head = layout::head(visit, title).into_string();
-    let body = async move {
-        let content = content.await.unwrap_or_else(|trouble| sorry(words, &trouble));
-        layout::tail(&content).into_string()
-    };
-    let first = stream::once(std::future::ready(head));
-    let parts =
-        first.chain(stream::once(body)).map(|part| Ok::<_, std::convert::Infallible>(Bytes::from(part)));
-    html_of(StatusCode::OK, Body::from_stream(parts))
+    let content =
+        async move { content.await.map_or_else(|trouble| sorry(words, &trouble).into(), Into::into) };
+    let parts = stream::once(content).flat_map(move |Parts { first, later }| {
+        let most = later.len().max(1);
+        let later = stream::iter(later).buffered(most);
+        let later =
+            later.map(move |part| part.unwrap_or_else(|trouble| sorry(words, &trouble)).into_string());
+        stream::once(std::future::ready(layout::opened(&first).into_string())).chain(later)
+    });
+    let whole = stream::once(std::future::ready(head))
+        .chain(parts)
+        .chain(stream::once(std::future::ready(layout::closed().into_string())));
+    html_of(
+        StatusCode::OK,
+        Body::from_stream(whole.map(|part| Ok::<_, std::convert::Infallible>(Bytes::from(part)))),
+    )
 }
 
 /// A page that is there whole, with a status of its own.
 pub(super) fn whole(visit: &Visit, status: StatusCode, title: &str, content: &Markup) -> Response {
-    let text = layout::head(visit, title).into_string() + &layout::tail(content).into_string();
+    let text = [layout::head(visit, title), layout::opened(content), layout::closed()]
+        .map(Markup::into_string)
+        .concat();
     html_of(status, Body::from(text))
 }
 

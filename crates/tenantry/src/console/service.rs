@@ -22,6 +22,8 @@ use crate::{report, terminal};
 
 /// Records of each list that a comparison looks at.
 const SAMPLE: u64 = 100;
+/// Requests of which is asked how long they take.
+const MANY: u64 = 1_000_000;
 
 /// Syncs on intervals and on request.
 pub(crate) struct Service {
@@ -73,6 +75,7 @@ impl Service {
             Order::Sync(_) => self.sync(self.tables_of(order), self.options.full).await,
             Order::Resync(_) => self.sync(self.tables_of(order), true).await,
         };
+        self.live.rate(self.rate());
         let failure = done.as_ref().err().map(|error| (self.ends.clock.now(), error.render(str::to_owned)));
         self.live.end(failure);
         done
@@ -119,6 +122,13 @@ impl Service {
         let found = compare_for(&self.ends, &self.options, Depth::Sample(SAMPLE), observer).await?;
         self.live.verified(self.ends.clock.now(), found);
         Ok(())
+    }
+
+    /// Requests per second that can be kept up. What a bucket holds for a moment counts for nothing among so many.
+    fn rate(&self) -> Option<f64> {
+        let feed = CATALOG.stream(CATALOG.feed.stream)?;
+        let time = self.ends.source.pace(&[(feed, MANY)])?;
+        (time > Duration::ZERO).then(|| MANY as f64 / time.as_secs_f64())
     }
 
     fn pause(&self) -> Duration {

@@ -195,13 +195,14 @@ fn a_question_ends_with_the_connection_that_asked_it() {
     wait_for(|| {
         let before = ticks();
         std::thread::sleep(Duration::from_millis(200));
-        ticks() > before + 10
+        // A machine that has much else to do gives it little; without a question it takes none.
+        ticks() > before + 2
     });
     drop(stream);
     wait_for(|| {
         let before = ticks();
-        std::thread::sleep(Duration::from_millis(400));
-        ticks() < before + 10
+        std::thread::sleep(Duration::from_millis(800));
+        ticks() < before + 2
     });
     assert!(served.page("/sql?q=select+1").contains("1 row"));
 }

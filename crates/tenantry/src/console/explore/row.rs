@@ -3,7 +3,6 @@
 //! What belongs together is what the catalog says; so a user's page gathers identities, metadata, organizations, grants and events, and any
 //! other row's page what there is to it.
 
-use futures::future::join_all;
 use maud::{Markup, html};
 use serde_json::Value;
 use tenantry_replication::catalog::{CATALOG, Column, Reference, Table};
@@ -12,7 +11,7 @@ use tenantry_replication::error::DestinationResult;
 
 use super::super::address::Pairs;
 use super::super::cells::{self, Kind};
-use super::super::reply::{Content, Trouble};
+use super::super::reply::{Content, Later, Parts, Trouble};
 use super::super::visit::Visit;
 use super::super::words::Words;
 use super::table::{cell, is_deleted};
@@ -23,7 +22,12 @@ const RELATED: usize = 8;
 /// Columns of them.
 const COLUMNS: usize = 6;
 
-pub(super) async fn page(visit: &Visit, table: &'static Table, key: Vec<Option<String>>) -> Content {
+/// The row's own values first, then what belongs to it, one kind after the other.
+pub(super) async fn page(
+    visit: &Visit,
+    table: &'static Table,
+    key: Vec<Option<String>>,
+) -> Result<Parts, Trouble> {
     let words = visit.words;
     let conditions =
         table.key_columns().zip(&key).map(|(column, value)| is(column, value.as_deref())).collect();
@@ -35,21 +39,18 @@ pub(super) async fn page(visit: &Visit, table: &'static Table, key: Vec<Option<S
         return Err(Trouble { what, hint: None });
     };
     let references = CATALOG.references();
-    let related = join_all(
-        references
-            .iter()
-            .filter(|one| one.parent.name == table.name)
-            .map(|one| belonging(visit, one, table, row)),
-    )
-    .await;
-    Ok(html! {
+    let first = html! {
         p.lead {
             a href={ "/explore/" (table.name) } { (table.name) } " · " (words.text(table.about))
             @if is_deleted(table, row) { " " span.badge.is-bad { (words.say("marked deleted", "削除済み")) } }
         }
         (own_values(visit, &references, table, row))
-        @for part in related { (part?) }
-    })
+    };
+    let later = references.into_iter().filter(|one| one.parent.name == table.name).map(|one| {
+        let (visit, row) = (visit.clone(), row.clone());
+        Box::pin(async move { belonging(&visit, &one, table, &row).await }) as Later
+    });
+    Ok(Parts { first, later: later.collect() })
 }
 
 fn is(column: &'static Column, value: Option<&str>) -> Condition {
@@ -103,12 +104,7 @@ fn full(
 }
 
 /// Rows of another table that name this one.
-async fn belonging(
-    visit: &Visit,
-    one: &Reference,
-    table: &'static Table,
-    row: &[Value],
-) -> Result<Markup, Trouble> {
+async fn belonging(visit: &Visit, one: &Reference, table: &'static Table, row: &[Value]) -> Content {
     let value = |column: &Column| {
         let at = table.columns.iter().position(|known| known.name == column.name)?;
         text_of(&row[at])
@@ -128,12 +124,7 @@ async fn belonging(
     part(visit, one, answer, &all)
 }
 
-fn part(
-    visit: &Visit,
-    one: &Reference,
-    answer: DestinationResult<Answer>,
-    all: &str,
-) -> Result<Markup, Trouble> {
+fn part(visit: &Visit, one: &Reference, answer: DestinationResult<Answer>, all: &str) -> Content {
     let words = visit.words;
     let answer = answer?;
     let rows = rows_of(&answer)?;

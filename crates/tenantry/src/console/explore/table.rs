@@ -8,21 +8,19 @@ use tenantry_replication::catalog::{CATALOG, Column, Mark as KeyMark, Reference,
 use tenantry_replication::destination::{Mark, PageOf};
 
 use super::super::cells::{self, Kind};
-use super::super::reply::{Content, Trouble};
+use super::super::reply::{Later, Parts, Trouble};
 use super::super::visit::Visit;
+use super::super::words::Words;
 use super::{address_of, filters, key_of, reference_of, rows_of, text_of};
 use crate::terminal::text;
 
 /// Rows are counted up to here; more are `more than`.
 const COUNTED_MAX: u64 = 100_000;
 
-pub(super) async fn page(visit: &Visit, table: &'static Table) -> Content {
+/// The rows first; how many fit where that has to be counted.
+pub(super) async fn page(visit: &Visit, table: &'static Table) -> Result<Parts, Trouble> {
     let page = filters::page_of(&visit.query, table);
-    let reader = &visit.console.reader;
-    let is_filtered = !page.rows.conditions.is_empty();
-    let (answer, figures, counted) = tokio::join!(reader.rows(&page), visit.console.figures(), async {
-        if is_filtered { reader.count(table, &page.rows, COUNTED_MAX).await.map(Some) } else { Ok(None) }
-    });
+    let (answer, figures) = tokio::join!(visit.console.reader.rows(&page), visit.console.figures());
     let figures = figures?;
     let about =
         about(visit, table, figures.table(table.name).map_or((0, 0), |line| (line.live, line.deleted)));
@@ -32,17 +30,26 @@ pub(super) async fn page(visit: &Visit, table: &'static Table) -> Content {
         // A value that is none of its column's type: the form stays, so that it can be mended.
         Err(error) => {
             let trouble = super::super::reply::sorry(visit.words, &Trouble::from(error));
-            return Ok(html! { (about) (form) (trouble) });
+            return Ok(html! { (about) (form) (trouble) }.into());
         }
     };
     let rows = rows_of(&answer)?;
-    Ok(html! {
+    let is_filtered = !page.rows.conditions.is_empty();
+    let is_all = page.from.is_none() && !answer.is_cut;
+    let first = html! {
         (about)
         (form)
-        (found(visit, counted?, rows.len()))
         (grid(visit, &page, &rows))
         (pager(visit, &page, &rows, answer.is_cut))
-    })
+        @if !is_filtered && rows.is_empty() { p.found role="status" { (visit.words.say("No rows.", "行がありません。")) } }
+        @if is_filtered && is_all { (found(visit.words, rows.len() as u64)) }
+    };
+    let visit = visit.clone();
+    let counting: Later = Box::pin(async move {
+        let count = visit.console.reader.count(table, &page.rows, COUNTED_MAX).await?;
+        Ok(found(visit.words, count))
+    });
+    Ok(Parts { first, later: if is_filtered && !is_all { vec![counting] } else { Vec::new() } })
 }
 
 fn about(visit: &Visit, table: &Table, (live, deleted): (u64, u64)) -> Markup {
@@ -111,15 +118,13 @@ fn kind_name(column: &Column) -> &'static str {
     }
 }
 
-fn found(visit: &Visit, counted: Option<u64>, shown: usize) -> Markup {
-    let words = visit.words;
+fn found(words: Words, count: u64) -> Markup {
     html! {
         p.found role="status" {
-            @match counted {
-                Some(count) if count >= COUNTED_MAX => { (words.say("more than ", "")) (text::count(COUNTED_MAX)) (words.say(" rows fit", "行以上が該当")) }
-                Some(count) => { (words.counted(count, "row fits", "rows fit", "行が該当")) }
-                None if shown == 0 => { (words.say("No rows.", "行がありません。")) }
-                None => {}
+            @if count >= COUNTED_MAX {
+                (words.say("more than ", "")) (text::count(COUNTED_MAX)) (words.say(" rows fit", "行以上が該当"))
+            } @else {
+                (words.counted(count, "row fits", "rows fit", "行が該当"))
             }
         }
     }
