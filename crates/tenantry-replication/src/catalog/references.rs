@@ -3,7 +3,7 @@
 //! Adds nothing that the catalog does not say: children carry their record's key, the diagram's lines name a column, and a record that holds
 //! another record's key under the same path refers to it.
 
-use super::{Catalog, Column, Origin, Rows, Table};
+use super::{Catalog, Column, Origin, Rows, Table, Type};
 
 /// A table whose rows name rows of another one.
 #[derive(Debug, Clone)]
@@ -45,7 +45,8 @@ impl Catalog {
             }
         }
         for parent in self.streams.iter().map(super::Stream::root) {
-            let Some(key) = only_key(parent) else { continue };
+            // A point in time, as the day of a statistic, names nothing.
+            let Some(key) = only_key(parent).filter(|key| key.kind == Type::String) else { continue };
             let Origin::Field(path) = key.origin else { continue };
             let holders = self.tables().filter(|table| table.rows == Rows::Record && path != OWN_KEY);
             for child in holders {
@@ -87,6 +88,12 @@ mod tests {
             let begins = format!("{} -> {}: ", line.child, line.parent);
             assert!(pairs.iter().any(|pair| pair.starts_with(&begins)), "{begins} is not among {pairs:#?}");
         }
+    }
+
+    #[test]
+    fn what_happened_at_a_time_names_no_day_of_the_statistics() {
+        let pairs = pairs();
+        assert!(!pairs.iter().any(|pair| pair.contains("-> stats_daily")), "{pairs:#?}");
     }
 
     #[test]

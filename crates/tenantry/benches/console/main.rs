@@ -2,7 +2,8 @@
 //!
 //! After `--`: `--full` for 1,000,000 users and 10,000,000 log events (default is a tenth); words to measure only pages whose name holds one
 //! of them. Rows are written into the file by SQL; pages are asked for over the wire from the program as it is released, each several
-//! times: the first time, which nothing was kept for, stands by itself, and of the others the median counts. Exits with 0 also where a target is
+//! times: the first time, which nothing was kept for, stands by itself, and of the others the median counts. A page can be used when the first
+//! part of its content is there. Exits with 0 also where a target is
 //! missed: it measures.
 
 #![expect(clippy::unwrap_used, reason = "a bench ends at the first failure")]
@@ -22,7 +23,7 @@ use self::served::{Console, now};
 
 /// How often each page is asked for.
 const TIMES: usize = 7;
-/// Milliseconds to the first byte, and to the whole page.
+/// Milliseconds to the first byte, and until the page can be used.
 const TARGETS: (f64, f64) = (50.0, 300.0);
 
 fn main() {
@@ -49,8 +50,8 @@ fn main() {
         console.peak_mb()
     );
     println!(
-        "{:<58} {:>9} {:>9} {:>9} {:>9}  target",
-        "page (ms; CPU ms of one view)", "1st byte", "whole", "at first", "CPU"
+        "{:<58} {:>9} {:>9} {:>9} {:>9} {:>9}  target",
+        "page (ms; CPU ms of one view)", "1st byte", "usable", "at first", "whole", "CPU"
     );
     let mut missed = 0;
     for page in pages::all(users, logs) {
@@ -69,7 +70,7 @@ fn measure(console: &Console, page: &Page) -> bool {
         None => page.path.clone(),
     };
     let before = console.cpu();
-    let mut times: Vec<(f64, f64)> = Vec::with_capacity(TIMES);
+    let mut times: Vec<[f64; 3]> = Vec::with_capacity(TIMES);
     for _ in 0..TIMES {
         let answer = console.get(&path);
         assert!(
@@ -77,14 +78,18 @@ fn measure(console: &Console, page: &Page) -> bool {
             "{path}: {}",
             answer.body
         );
-        times.push((answer.first * 1e3, answer.whole * 1e3));
+        times.push([answer.first, answer.usable, answer.whole].map(|seconds| seconds * 1e3));
     }
     let cpu = (console.cpu() - before) / TIMES as f64 * 1e3;
     let at_first = times.remove(0);
-    times.sort_by(|a, b| a.1.total_cmp(&b.1));
-    let (first, whole) = times[times.len() / 2];
-    let met = first < TARGETS.0 && whole < TARGETS.1 && at_first.0 < TARGETS.0 && at_first.1 < TARGETS.1;
+    times.sort_by(|a, b| a[1].total_cmp(&b[1]));
+    let [first, usable, whole] = times[times.len() / 2];
+    let is_met = |first: f64, usable: f64| first < TARGETS.0 && usable < TARGETS.1;
+    let met = is_met(first, usable) && is_met(at_first[0], at_first[1]);
     let word = if met { "met" } else { "missed" };
-    println!("{:<58} {first:>9.1} {whole:>9.1} {:>9.1} {cpu:>9.1}  {word}", page.name, at_first.1);
+    println!(
+        "{:<58} {first:>9.1} {usable:>9.1} {:>9.1} {whole:>9.1} {cpu:>9.1}  {word}",
+        page.name, at_first[1]
+    );
     met
 }

@@ -10,6 +10,10 @@ use rustix::time::{ClockId, clock_gettime};
 
 /// How long answers and aggregates may take to be there at first.
 const PATIENCE: f64 = 1_800.0;
+/// Begin of a page's content.
+const CONTENT: &[u8] = b"<main id='content'";
+/// Seconds between two pieces of one part at the most.
+const GO: f64 = 0.002;
 /// Ticks of the kernel's accounting in a second.
 const TICKS: f64 = 100.0;
 
@@ -24,7 +28,10 @@ pub(crate) struct Answer {
     pub(crate) body: String,
     /// Seconds to the first byte.
     pub(crate) first: f64,
-    /// Seconds to the last one.
+    /// Seconds until the first part of the content was there: rows to read, links and forms to use. What is counted, and what belongs to
+    /// a row, may follow.
+    pub(crate) usable: f64,
+    /// Seconds to the last byte.
     pub(crate) whole: f64,
 }
 
@@ -57,15 +64,28 @@ impl Console {
             "GET {path} HTTP/1.1\r\nhost: {host}\r\ncookie: {cookie}\r\nconnection: close\r\n\r\n"
         )
         .unwrap();
-        let mut byte = [0];
-        stream.read_exact(&mut byte).unwrap();
-        let first = now() - begun;
-        let mut rest = Vec::new();
-        stream.read_to_end(&mut rest).unwrap();
+        let (mut bytes, mut buffer) = (Vec::new(), vec![0; 1 << 20]);
+        let (mut first, mut usable) = (None, None);
+        loop {
+            let count = stream.read(&mut buffer).unwrap();
+            let at = now() - begun;
+            if count == 0 {
+                break;
+            }
+            first = first.or(Some(at));
+            bytes.extend_from_slice(&buffer[..count]);
+            // A part may come in several pieces: what counts is the last of those that came in one go.
+            if usable.is_none_or(|last| at - last < GO)
+                && bytes.windows(CONTENT.len()).any(|part| part == CONTENT)
+            {
+                usable = Some(at);
+            }
+        }
         let whole = now() - begun;
-        let text = String::from_utf8_lossy(&byte).into_owned() + &String::from_utf8_lossy(&rest);
+        let text = String::from_utf8_lossy(&bytes);
         let (head, body) = text.split_once("\r\n\r\n").unwrap();
-        Answer { head: head.to_owned(), body: body.to_owned(), first, whole }
+        let (head, body) = (head.to_owned(), body.to_owned());
+        Answer { head, body, first: first.unwrap(), usable: usable.unwrap_or(whole), whole }
     }
 
     /// The address of the first row that a table's page shows.

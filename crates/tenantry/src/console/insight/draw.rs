@@ -19,6 +19,8 @@ const BARS: usize = 15;
 const BARS_SMALL: usize = 5;
 /// Widest bar, in the units of its picture.
 const WIDTH: f64 = 100.0;
+/// Colours of lines, in the order in which the style and the script that draws have them; then they begin again.
+const COLORS: usize = 8;
 
 /// An answer's rows, with where its columns stand.
 pub(super) struct Drawn {
@@ -82,6 +84,21 @@ fn lines(words: Words, question: &Question, drawn: &Drawn, small: bool) -> Marku
     html! {
         div.chart role="img" data-chart=(data.to_string()) data-small[small]
             aria-label={ (words.text(question.title)) " – " (words.say("the table has the same numbers", "表と同じ値")) } {}
+        // In full, a chart says which line is which beside its values.
+        @if small && names.len() > 1 { (legend(&names)) }
+    }
+}
+
+fn legend(names: &[&str]) -> Markup {
+    html! {
+        p.legend {
+            @for (at, name) in names.iter().enumerate() {
+                span {
+                    svg viewBox="0 0 10 10" width="10" height="10" aria-hidden="true" { rect class={ "c" (at % COLORS + 1) } width="10" height="10" rx="2" {} }
+                    " " (name)
+                }
+            }
+        }
     }
 }
 
