@@ -21,7 +21,7 @@ build: setup-build ## Build the tenantry command
 	@cargo build --locked -p tenantry
 	@printf '\nbuilt %s\n' "$(CARGO_TARGET_DIR)/debug/tenantry"
 
-release: setup-build ## Build the tenantry command, optimised, with every destination
+release: setup-build ## Build the tenantry command, optimised, with every destination but Delta Lake, which takes half an hour
 	@cargo build --locked --release -p tenantry --features bigquery,snowflake
 	@printf '\nbuilt %s\n' "$(CARGO_TARGET_DIR)/release/tenantry"
 

@@ -185,6 +185,23 @@ keep_spatial() {
     done
 }
 
+# Other engines that read Delta Lake tables, and a server that speaks S3; versions are pinned beside the tests that use them.
+need_delta_readers() {
+    readers="$cache/readers"
+    pins="$root/crates/tenantry-delta/tests/readers"
+    if cmp -s "$pins/requirements.txt" "$readers/requirements.txt"; then return; fi
+    have python3 || apt_install python3
+    uv=$(command -v uv || echo "$cache/uv/bin/uv")
+    say "installing readers of Delta Lake for the tests"
+    rm -rf "$readers"
+    if ! UV_PYTHON_DOWNLOADS=never "$uv" venv --quiet --no-project "$readers" ||
+        ! "$uv" pip install --quiet --python "$readers/bin/python" -r "$pins/requirements.txt"; then
+        give_up "could not install readers of Delta Lake; check the network, then run: make setup"
+    fi
+    # Last, since it says that all of it is there.
+    cp "$pins/requirements.txt" "$readers/requirements.txt"
+}
+
 fetch_auth0_deploy_cli() {
     need_node
     need_newer_node
@@ -245,6 +262,7 @@ tests)
     need_browser
     need_emulator snowflake fakesnow
     need_emulator bigquery bqemulator
+    need_delta_readers
     ;;
 *) give_up "usage: scripts/setup.sh build|tests" ;;
 esac

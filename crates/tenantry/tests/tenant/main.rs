@@ -4,6 +4,8 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod cascades;
+#[cfg(feature = "delta")]
+mod delta;
 #[expect(unsafe_code, reason = "a driver's entry point is a C function")]
 mod entry;
 mod follow;
