@@ -69,7 +69,8 @@ async fn publish(destination: &dyn Destination, number: i64) {
             continue;
         }
         destination.stage(rows).await.unwrap();
-        let checkpoint = Checkpoint::Log { log_id: number.to_string(), newest: None, whole_until: None };
+        let checkpoint =
+            Checkpoint::Log { log_id: number.to_string(), newest: None, whole_until: None, read_at: None };
         let commit = Commit {
             stream,
             tables: vec![stream.root().name],
