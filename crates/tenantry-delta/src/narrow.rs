@@ -64,9 +64,9 @@ impl Values {
     }
 
     /// The same of `column` under another name, where each value would be named.
-    pub(crate) fn condition_if_few(&self, column: &Column, called: Expr) -> Option<Expr> {
+    pub(crate) fn condition_if_few(&self, column: &Column, called: &Expr) -> Option<Expr> {
         let is_few = column.kind == Type::String && !self.are_range && !self.texts.is_empty();
-        is_few.then(|| self.holds(&called)).flatten()
+        is_few.then(|| self.holds(called)).flatten()
     }
 
     fn holds(&self, column: &Expr) -> Option<Expr> {

@@ -30,7 +30,10 @@ impl Inner {
         self.check_lease().await?;
         let mut rows = BTreeMap::new();
         if !parking.rows {
-            self.stage(|stage| Ok(stage.note_unparked(parking.stream)))?;
+            self.stage(|stage| {
+                stage.note_unparked(parking.stream);
+                Ok(())
+            })?;
         }
         for table in parking.stream.tables.iter().filter(|_| parking.rows) {
             let staged = self.stage(|stage| Ok(stage.of(table)))?;

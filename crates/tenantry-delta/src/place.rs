@@ -106,6 +106,9 @@ impl Place {
 
     /// The objects below the place.
     pub(crate) fn store(&self) -> Attempt<Arc<dyn ObjectStore>> {
+        // Libraries below bring an implementation of cryptography each, and where there are several `rustls` takes none by itself. One for
+        // the whole process; whoever was first has taken the same.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let builder = DeltaTableBuilder::from_url(self.base.clone())?;
         let log = builder.with_storage_options(self.storage.clone()).build_storage()?;
         Ok(log.object_store(None))

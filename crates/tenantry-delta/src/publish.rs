@@ -65,7 +65,7 @@ impl Inner {
             futures::future::try_join_all(written(commit).map(|table| self.tables.replicated(table)));
         stored.await?;
         let owned = commit.clone();
-        let settle = move || Settled::of(owned.stream, staged, Some(&owned));
+        let settle = move || Settled::of(owned.stream, &staged, Some(&owned));
         let mut settled = blocking(settle).await?;
         self.expect_stored(&mut settled, commit).await?;
         Ok(settled)

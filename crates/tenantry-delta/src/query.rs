@@ -33,9 +33,9 @@ pub(crate) async fn answer(inner: &Arc<Inner>, sql: &str) -> Attempt<Vec<RecordB
     let session = readers_session(inner, schemas(inner).await?)?;
     let only_reads =
         SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
-    let rows = session.sql_with_options(sql, only_reads).await.map_err(refused)?;
+    let rows = session.sql_with_options(sql, only_reads).await.map_err(|error| refused(&error))?;
     let schema = Arc::new(rows.schema().as_arrow().clone());
-    let answer = rows.collect().await.map_err(refused)?;
+    let answer = rows.collect().await.map_err(|error| refused(&error))?;
     Ok(if answer.is_empty() { vec![RecordBatch::new_empty(schema)] } else { answer })
 }
 
@@ -50,7 +50,7 @@ async fn schemas(inner: &Arc<Inner>) -> Attempt<Vec<Schema>> {
         } else {
             folders(inner, Some(&Path::from_iter([schema.as_str()]))).await?.into_iter().collect()
         };
-        schemas.push(Schema { inner: Arc::clone(inner), schema, names });
+        schemas.push(Schema { inner: Arc::clone(inner), name: schema, names });
     }
     Ok(schemas)
 }
@@ -77,27 +77,27 @@ fn readers_session(inner: &Inner, schemas: Vec<Schema>) -> Attempt<SessionContex
     let session = SessionContext::new_with_config_rt(config, engine.runtime_env());
     let catalog = MemoryCatalogProvider::new();
     for schema in schemas {
-        let name = schema.schema.clone();
+        let name = schema.name.clone();
         catalog.register_schema(&name, Arc::new(schema))?;
     }
     session.register_catalog(CATALOG, Arc::new(catalog));
     Ok(session)
 }
 
-fn refused(error: DataFusionError) -> Failure {
+fn refused(error: &DataFusionError) -> Failure {
     Failure::new(DestinationErrorKind::Query, error.find_root().to_string())
 }
 
 /// Tables that are opened when a query names them.
 struct Schema {
     inner: Arc<Inner>,
-    schema: String,
+    name: String,
     names: Vec<String>,
 }
 
 impl fmt::Debug for Schema {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "schema {}", self.schema)
+        write!(formatter, "schema {}", self.name)
     }
 }
 
@@ -108,8 +108,8 @@ impl SchemaProvider for Schema {
     }
 
     async fn table(&self, name: &str) -> FusionResult<Option<Arc<dyn TableProvider>>> {
-        if self.schema.starts_with(STATE) && SHOWN.contains(&name) {
-            let documents = Documents::new(Arc::clone(&self.inner.store), &self.schema);
+        if self.name.starts_with(STATE) && SHOWN.contains(&name) {
+            let documents = Documents::new(Arc::clone(&self.inner.store), &self.name);
             let document = documents.read().await.map_err(failed)?.unwrap_or_default();
             let rows = shown(&document, name).map_err(failed)?;
             return Ok(Some(Arc::new(MemTable::try_new(rows.schema(), vec![vec![rows]])?)));
@@ -117,7 +117,7 @@ impl SchemaProvider for Schema {
         if !self.table_exist(name) {
             return Ok(None);
         }
-        let Some(table) = self.inner.tables.find(&self.schema, name).await.map_err(failed)? else {
+        let Some(table) = self.inner.tables.find(&self.name, name).await.map_err(failed)? else {
             return Ok(None);
         };
         let state = self.inner.engine.state();

@@ -63,7 +63,7 @@ pub(crate) enum Stored {
 
 impl Settled {
     /// Sorts out what counts.
-    pub(crate) fn of(stream: &'static Stream, staged: Vec<Staged>, commit: Option<&Commit>) -> Attempt<Self> {
+    pub(crate) fn of(stream: &'static Stream, staged: &[Staged], commit: Option<&Commit>) -> Attempt<Self> {
         let hasher = Hasher::new();
         let mut settled = Self { stream, hasher, tables: Vec::new(), expected: Vec::new() };
         let gone = commit.map_or(&[][..], |commit| &commit.gone);

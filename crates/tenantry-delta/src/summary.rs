@@ -23,7 +23,7 @@ impl Inner {
     /// Keys of live root rows that no staged row has.
     pub(crate) async fn absent(&self, stream: &'static Stream, limit: usize) -> Attempt<Vec<Key>> {
         let staged = self.stage(|stage| Ok(stage.of(stream.root())))?;
-        let settled = Settled::of(stream, staged.into_iter().collect(), None)?;
+        let settled = Settled::of(stream, staged.as_slice(), None)?;
         let came = settled.root();
         let hasher = settled.hasher;
         self.live_keys(stream, None, limit, |batch| {

@@ -113,7 +113,7 @@ impl Wanted {
 
     /// The fields of the schema.
     fn fields(&self) -> impl Iterator<Item = StructField> {
-        self.columns.iter().map(|column| described(&column.name, &column.kind, column.about))
+        self.columns.iter().map(|column| described(column.name, &column.kind, column.about))
     }
 }
 
@@ -156,16 +156,15 @@ impl Tables {
     pub(crate) async fn find(&self, schema: &str, name: &str) -> Attempt<Option<DeltaTable>> {
         let key = (schema.to_owned(), name.to_owned());
         let opened = self.opened.lock().await.get(&key).cloned();
-        let mut table = match opened {
-            Some(table) => table,
-            None => {
-                let log = self.place.log(schema, name)?;
-                // Loading a table whose local folder is missing fails by another error than that there is none.
-                if !log.is_delta_table_location().await? {
-                    return Ok(None);
-                }
-                DeltaTable::new(log)
+        let mut table = if let Some(table) = opened {
+            table
+        } else {
+            let log = self.place.log(schema, name)?;
+            // Loading a table whose local folder is missing fails by another error than that there is none.
+            if !log.is_delta_table_location().await? {
+                return Ok(None);
             }
+            DeltaTable::new(log)
         };
         match table.update_state().await {
             Ok(()) => {}

@@ -218,7 +218,7 @@ fn same_key(table: &'static Table, changes: &Arc<Changes>) -> Attempt<Expr> {
     };
     let mut values = Values::default();
     changes.texts(first.name, |text| values.add(text))?;
-    Ok(match values.condition_if_few(first, of(STORED, first.name)) {
+    Ok(match values.condition_if_few(first, &of(STORED, first.name)) {
         Some(few) => same.and(few),
         None => same,
     })

@@ -156,7 +156,7 @@ fn read_by(python: &Path, engine: &str, lake: &Path) -> Value {
 }
 
 #[expect(clippy::disallowed_methods, reason = "a test has no configuration to ask where tools are installed")]
-fn python() -> Option<PathBuf> {
+pub(crate) fn python() -> Option<PathBuf> {
     let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let cache = variable("TENANTRY_CACHE").map(PathBuf::from);
     let cache = cache.or_else(|| variable("HOME").map(|home| Path::new(&home).join(".cache/tenantry")));

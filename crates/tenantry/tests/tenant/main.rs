@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[cfg(feature = "delta")]
+mod bucket;
 mod cascades;
 #[cfg(feature = "delta")]
 mod delta;

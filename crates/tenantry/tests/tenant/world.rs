@@ -244,12 +244,19 @@ impl World {
             .args(["--destination", &self.destination()])
             .current_dir(self.folder.path())
             .env_clear()
-            .env("AUTH0_DOMAIN", &self.domain)
-            .env("AUTH0_CLIENT_ID", CLIENT_ID)
-            .env("AUTH0_CLIENT_SECRET", CLIENT_SECRET)
+            .envs(self.tenant())
             .envs(self.warehouse_variables())
             .envs(self.variables.iter().map(|(name, value)| (name, value)));
         command
+    }
+
+    /// What the environment says of the tenant.
+    pub(crate) fn tenant(&self) -> [(&'static str, &str); 3] {
+        [
+            ("AUTH0_DOMAIN", &self.domain),
+            ("AUTH0_CLIENT_ID", CLIENT_ID),
+            ("AUTH0_CLIENT_SECRET", CLIENT_SECRET),
+        ]
     }
 
     /// All rows of all tables.
