@@ -1,5 +1,6 @@
 #!/bin/sh
-# Installs what this machine lacks: `setup.sh build` for building and the demo, `setup.sh tests` for the tests as well.
+# Installs what this machine lacks: `setup.sh build` for building and the demo, `setup.sh tests` for the tests as well, `setup.sh delta` for
+# what the tests of Delta Lake need beside.
 # Does nothing, at once, when nothing is missing. What it cannot install it names in one sentence with the command to run.
 set -eu
 
@@ -262,7 +263,10 @@ tests)
     need_browser
     need_emulator snowflake fakesnow
     need_emulator bigquery bqemulator
+    ;;
+delta)
+    need_uv
     need_delta_readers
     ;;
-*) give_up "usage: scripts/setup.sh build|tests" ;;
+*) give_up "usage: scripts/setup.sh build|tests|delta" ;;
 esac

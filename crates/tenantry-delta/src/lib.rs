@@ -4,6 +4,8 @@
 //! each of several schemas). Knows nothing of the source.
 //! A crate of its own, since what reads and writes the format takes long to build.
 
+#![cfg(feature = "engine")]
+
 mod cells;
 mod changes;
 mod diff;
