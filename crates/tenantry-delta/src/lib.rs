@@ -134,7 +134,7 @@ async fn is_ours(store: &dyn ObjectStore) -> Attempt<bool> {
 }
 
 fn nothing_yet() -> Failure {
-    Failure::new(DestinationErrorKind::Absent, "there is nothing yet")
+    Failure::new(DestinationErrorKind::Absent, "no run has filled it yet")
 }
 
 impl Inner {
@@ -189,7 +189,10 @@ impl Destination for Delta {
 
     async fn claim(&self, tenant: &str) -> DestinationResult<()> {
         let claimed = async {
-            self.inner.check_writes()?;
+            if !self.inner.writes {
+                let document = self.inner.documents.read().await?.unwrap_or_default();
+                return Ok(document.tenant.unwrap_or_else(|| tenant.to_owned()));
+            }
             let claim = |document: &mut document::Document| {
                 Ok(document.tenant.get_or_insert_with(|| tenant.to_owned()).clone())
             };

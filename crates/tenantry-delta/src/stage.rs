@@ -197,9 +197,8 @@ mod tests {
     fn rows(count: usize, page: i64) -> RecordBatch {
         let schema = staged_schema(events().root());
         let ids = arrow_array::StringArray::from_iter_values((0..count).map(|row| format!("{page}-{row}")));
-        let times = arrow_array::TimestampMicrosecondArray::from_iter(
-            (0..count).map(|row| (row % 2 == 0).then_some(row as i64)),
-        );
+        let times: arrow_array::TimestampMicrosecondArray =
+            (0..count).map(|row| (row % 2 == 0).then_some(row as i64)).collect();
         let pages = arrow_array::Int64Array::from(vec![page; count]);
         RecordBatch::try_new(
             schema,

@@ -9,6 +9,7 @@ use deltalake::kernel::{Action, DataType, MetadataExt as _, MetadataValue, Struc
 use deltalake::operations::create::CreateBuilder;
 use deltalake::protocol::{DeltaOperation, SaveMode};
 use deltalake::{DeltaTable, DeltaTableError};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use tenantry_replication::catalog::{Catalog, Replication, Stream, Table, Text, Type, system};
 use tenantry_replication::error::DestinationErrorKind;
 use tokio::sync::Mutex;
@@ -28,6 +29,9 @@ const DAY_ABOUT: Text = Text {
 const COMMENT: &str = "comment";
 /// Bytes of a file of a table whose rows change: what a change of one row rewrites, at most.
 const FILE_BYTES: u64 = 32 << 20;
+
+/// Tables that are looked at, or created, at the same time.
+const AT_ONCE: usize = 8;
 
 /// A column that rows are partitioned by.
 #[derive(Debug, Clone, Copy)]
@@ -191,9 +195,8 @@ impl Tables {
             stream.tables.iter().map(move |table| Wanted::of(&self.schema, stream, table, say))
         });
         let wanted: Vec<Wanted> = ledger::wanted(&self.state, say).into_iter().chain(replicated).collect();
-        let found =
-            futures::future::try_join_all(wanted.iter().map(|wanted| self.find(&wanted.schema, wanted.name)));
-        let found = found.await?;
+        let finding: Vec<_> = wanted.iter().map(|wanted| self.find(&wanted.schema, wanted.name)).collect();
+        let found: Vec<_> = stream::iter(finding).buffered(AT_ONCE).try_collect().await?;
         let mut conflicts = Vec::new();
         for (wanted, found) in wanted.iter().zip(&found) {
             if let Some(found) = found {
@@ -203,15 +206,17 @@ impl Tables {
         if !conflicts.is_empty() {
             return Err(Failure::new(DestinationErrorKind::SchemaConflict, conflicts.join("; ")));
         }
-        let prepared = wanted.iter().zip(found).map(|(wanted, found)| async move {
-            let found = match found {
-                Some(found) => found,
-                None => self.create(wanted).await?,
-            };
-            self.widen(wanted, found).await
-        });
-        futures::future::try_join_all(prepared).await?;
-        Ok(())
+        let prepare = |(wanted, found)| self.prepare_one(wanted, found);
+        let preparing: Vec<_> = wanted.iter().zip(found).map(prepare).collect();
+        stream::iter(preparing).buffered(AT_ONCE).try_collect().await
+    }
+
+    async fn prepare_one(&self, wanted: &Wanted, found: Option<DeltaTable>) -> Attempt<()> {
+        let found = match found {
+            Some(found) => found,
+            None => self.create(wanted).await?,
+        };
+        self.widen(wanted, found).await
     }
 
     async fn create(&self, wanted: &Wanted) -> Attempt<DeltaTable> {

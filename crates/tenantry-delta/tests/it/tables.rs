@@ -232,8 +232,14 @@ async fn readers_read_and_write_nothing() {
     };
     assert_eq!(refusal(open(&path, reading.clone()).await), Some(DestinationErrorKind::Absent));
     assert!(!path.exists(), "a reader makes no folder");
-    open(&path, options()).await.unwrap().prepare(&tables::CATALOG).await.unwrap();
+    let writer = open(&path, options()).await.unwrap();
+    writer.prepare(&tables::CATALOG).await.unwrap();
     let reader = open(&path, reading).await.unwrap();
+    reader.claim("nobody.example.com").await.unwrap();
+    writer.claim("acme.example.com").await.unwrap();
+    reader.claim("acme.example.com").await.unwrap();
+    let other = reader.claim("other.example.com").await.unwrap_err();
+    assert_eq!(other.kind, DestinationErrorKind::OtherTenant, "{other}");
     assert_eq!(number(reader.as_ref(), "SELECT count(*) FROM thing").await, 0);
     assert_eq!(reader.summarize(&CATALOG).await.unwrap().len(), CATALOG.tables().count());
     assert!(reader.prepare(&CATALOG).await.is_err());

@@ -60,10 +60,9 @@ impl Server {
             .spawn()
             .unwrap();
         let server = Self { process, folder, url: format!("https://localhost:{port}") };
-        let mut make = Command::new(python);
-        make.args(["-c", MAKE_BUCKET, &server.url]).arg(server.certificate());
-        make.envs(server.variables());
-        let made = make.output().unwrap();
+        let mut bucket = Command::new(python);
+        bucket.args(["-c", MAKE_BUCKET, &server.url]).arg(server.certificate());
+        let made = bucket.envs(server.variables()).output().unwrap();
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
         server
     }
