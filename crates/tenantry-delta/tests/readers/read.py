@@ -31,7 +31,13 @@ def by_daft(path):
 
 
 def by_duckdb(path):
-    return duckdb_with_delta().execute("select * from delta_scan(?)", [path]).to_arrow_table()
+    if not DUCKDB:
+        DUCKDB.append(duckdb_with_delta())
+    return DUCKDB[0].execute("select * from delta_scan(?)", [path]).to_arrow_table()
+
+
+# One connection for all tables: the extension's file must not be written again while it is loaded.
+DUCKDB = []
 
 
 def duckdb_with_delta():
