@@ -6,7 +6,7 @@ export CARGO_TARGET_DIR ?= $(CACHE)/target
 export PATH := $(PATH):$(HOME)/.cargo/bin:$(CACHE)/uv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test build release docs screenshots fuzz deny setup setup-build setup-tests
+.PHONY: help demo test test-delta build release docs screenshots fuzz deny setup setup-build setup-tests setup-delta
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -17,11 +17,14 @@ demo: setup-build ## Replicate a simulated tenant into tenantry.duckdb and open 
 test: setup-tests ## Run every check and every test
 	@scripts/test.sh
 
+test-delta: setup-delta ## Run the checks and tests of Delta Lake, which `make test` leaves out: its engine takes long to build
+	@TENANTRY_REQUIRE_CLIENTS=1 cargo xtask delta
+
 build: setup-build ## Build the tenantry command
 	@cargo build --locked -p tenantry
 	@printf '\nbuilt %s\n' "$(CARGO_TARGET_DIR)/debug/tenantry"
 
-release: setup-build ## Build the tenantry command, optimised, with every destination
+release: setup-build ## Build the tenantry command, optimised, with every destination but Delta Lake, which takes long
 	@cargo build --locked --release -p tenantry --features bigquery,snowflake
 	@printf '\nbuilt %s\n' "$(CARGO_TARGET_DIR)/release/tenantry"
 
@@ -46,3 +49,6 @@ setup-build:
 
 setup-tests:
 	@scripts/setup.sh tests
+
+setup-delta: setup-tests
+	@scripts/setup.sh delta

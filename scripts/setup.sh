@@ -1,5 +1,6 @@
 #!/bin/sh
-# Installs what this machine lacks: `setup.sh build` for building and the demo, `setup.sh tests` for the tests as well.
+# Installs what this machine lacks: `setup.sh build` for building and the demo, `setup.sh tests` for the tests as well, `setup.sh delta` for
+# what the tests of Delta Lake need beside.
 # Does nothing, at once, when nothing is missing. What it cannot install it names in one sentence with the command to run.
 set -eu
 
@@ -185,6 +186,23 @@ keep_spatial() {
     done
 }
 
+# Other engines that read Delta Lake tables, and a server that speaks S3; versions are pinned beside the tests that use them.
+need_delta_readers() {
+    readers="$cache/readers"
+    pins="$root/crates/tenantry-delta/tests/readers"
+    if cmp -s "$pins/requirements.txt" "$readers/requirements.txt"; then return; fi
+    have python3 || apt_install python3
+    uv=$(command -v uv || echo "$cache/uv/bin/uv")
+    say "installing readers of Delta Lake for the tests"
+    rm -rf "$readers"
+    if ! UV_PYTHON_DOWNLOADS=never "$uv" venv --quiet --no-project "$readers" ||
+        ! "$uv" pip install --quiet --python "$readers/bin/python" -r "$pins/requirements.txt"; then
+        give_up "could not install readers of Delta Lake; check the network, then run: make setup-delta"
+    fi
+    # Last, since it says that all of it is there.
+    cp "$pins/requirements.txt" "$readers/requirements.txt"
+}
+
 fetch_auth0_deploy_cli() {
     need_node
     need_newer_node
@@ -246,5 +264,9 @@ tests)
     need_emulator snowflake fakesnow
     need_emulator bigquery bqemulator
     ;;
-*) give_up "usage: scripts/setup.sh build|tests" ;;
+delta)
+    need_uv
+    need_delta_readers
+    ;;
+*) give_up "usage: scripts/setup.sh build|tests|delta" ;;
 esac

@@ -13,6 +13,19 @@ use crate::{Findings, docs, tidy};
 const EVERYTHING: [&str; 4] =
     ["--workspace", "--locked", "--features", "tenantry/bigquery,tenantry/snowflake"];
 
+/// What is built for Delta Lake: the same with its engine, in a build of its own, as that takes longer than all the rest.
+const WITH_DELTA: [&str; 7] = [
+    "--locked",
+    "--features",
+    "tenantry/bigquery,tenantry/delta,tenantry/snowflake",
+    "--package",
+    "tenantry-delta",
+    "--package",
+    "tenantry",
+];
+/// The tests that are about Delta Lake.
+const OF_DELTA: &str = "package(tenantry-delta) | binary(tenant) & (test(delta::) | test(bucket::) | test(/_lake$/) | test(in_every_destination))";
+
 /// Runs every step and returns one finding for each that failed, and what the project's own checks found.
 pub(crate) fn run(root: &Path) -> io::Result<Findings> {
     let mut findings = Findings::new();
@@ -32,6 +45,19 @@ pub(crate) fn run(root: &Path) -> io::Result<Findings> {
     }
     if installed("deny") {
         step(root, &["deny", "check"], &mut findings)?;
+    }
+    Ok(findings)
+}
+
+/// The same for Delta Lake, which `run` leaves out.
+pub(crate) fn delta(root: &Path) -> io::Result<Findings> {
+    let mut findings = Findings::new();
+    let of_delta = |before: &[&'static str], after: &[&'static str]| [before, &WITH_DELTA, after].concat();
+    step(root, &of_delta(&["clippy", "--all-targets", "--quiet"], &["--", "-D", "warnings"]), &mut findings)?;
+    if installed("nextest") {
+        step(root, &of_delta(&["nextest", "run", "--no-fail-fast", "-E", OF_DELTA], &[]), &mut findings)?;
+    } else {
+        step(root, &of_delta(&["test", "--no-fail-fast"], &[]), &mut findings)?;
     }
     Ok(findings)
 }

@@ -140,6 +140,8 @@ pub async fn open(url: &str, options: Options) -> DestinationResult<Arc<dyn Dest
         "snowflake" => Ok(Arc::new(Box::pin(snowflake::Snowflake::open(rest, options)).await?)),
         #[cfg(feature = "bigquery")]
         "bigquery" => Ok(Arc::new(Box::pin(bigquery::BigQuery::open(rest, options)).await?)),
+        #[cfg(feature = "delta")]
+        "delta" => Ok(Arc::new(tenantry_delta::Delta::open(rest, of_delta(options)).await?)),
         _ => Err(DestinationError::new(
             DestinationErrorKind::Unavailable,
             "open the destination",
@@ -158,4 +160,23 @@ pub const BUILT_IN: &[&str] = &[
     "snowflake:ACCOUNT/DATABASE/SCHEMA",
     #[cfg(feature = "bigquery")]
     "bigquery:PROJECT.DATASET",
+    #[cfg(feature = "delta")]
+    "delta:PATH|s3://BUCKET/PREFIX",
 ];
+
+/// What Delta Lake tables take of the options.
+#[cfg(feature = "delta")]
+fn of_delta(options: Options) -> tenantry_delta::Options {
+    let Options { schema, language, access, memory_limit, .. } = options;
+    tenantry_delta::Options {
+        state: state_schema(&schema),
+        schema,
+        describe: match language {
+            Language::English => |text| text.en,
+            Language::Japanese => |text| text.ja,
+        },
+        writes: access == Access::Write,
+        memory_limit,
+        storage: std::collections::HashMap::new(),
+    }
+}

@@ -8,8 +8,8 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use tenantry_replication::catalog::schema::Language;
 
 use crate::commands::{
-    check, config, demo, detect, plan, reference, resync, run, schema, serve, simulate, sql, status, sync,
-    tables, verify,
+    check, config, demo, detect, maintain, plan, reference, resync, run, schema, serve, simulate, sql,
+    status, sync, tables, verify,
 };
 use crate::config::settings;
 use crate::error::Exit;
@@ -43,6 +43,7 @@ pub(crate) enum Command {
     Check(check::CheckArgs),
     Status(status::StatusArgs),
     Detect(detect::DetectArgs),
+    Maintain(maintain::MaintainArgs),
     Tables(tables::TablesArgs),
     Schema(schema::SchemaArgs),
     Sql(sql::SqlArgs),
@@ -64,6 +65,7 @@ impl Command {
             Self::Check(args) => args.json,
             Self::Status(args) => args.json,
             Self::Detect(args) => args.json,
+            Self::Maintain(args) => args.json,
             Self::Tables(args) => args.json,
             Self::Config(args) => args.wants_json(),
             Self::Sql(args) => args.format == sql::Format::Json,

@@ -231,8 +231,11 @@ fn comments(config: &Config) -> Result<Language, CommandError> {
 /// Other names of schemes.
 const ALSO_KNOWN: [&str; 1] = ["postgresql"];
 /// Schemes that a build can have, and how it gets them.
-const OPTIONAL: [(&str, &str); 2] =
-    [("bigquery", "--features bigquery"), ("snowflake", "--features snowflake")];
+const OPTIONAL: [(&str, &str); 3] = [
+    ("bigquery", "--features bigquery"),
+    ("delta", "--features delta"),
+    ("snowflake", "--features snowflake"),
+];
 /// Schemes whose SQL the questions, detections and checks are written in.
 const ASKED: [&str; 3] = ["duckdb", "postgres", "postgresql"];
 

@@ -26,6 +26,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use adbc_driver_manager::ManagedDatabase;
 use arrow_array::RecordBatch;
@@ -33,8 +34,8 @@ use async_trait::async_trait;
 use tenantry_replication::catalog::{Catalog, Stream};
 use tenantry_replication::clock::Micros;
 use tenantry_replication::destination::{
-    Batch, Capabilities, Claim, Commit, Compared, Destination, Key, Lease, LeftOut, Parking, Published,
-    Reader, TableSummary, other_tenant,
+    Batch, Capabilities, Claim, Commit, Compared, Destination, Key, Lease, LeftOut, Maintenance, Parking,
+    Published, Reader, TableSummary, other_tenant,
 };
 use tenantry_replication::error::{DestinationError, DestinationErrorKind, DestinationResult};
 use tenantry_replication::state::{Checkpoint, RunRecord, State};
@@ -329,6 +330,17 @@ impl Destination for DuckDb {
         self.on("summarize the tables", move |shared| {
             let mut writer = shared.writer()?;
             summary::summarize(&mut writer, &shared.names, catalog)
+        })
+        .await
+    }
+
+    /// Writes what the log holds to its place. DuckDB reuses the room of old rows by itself.
+    async fn maintain(&self, _: &'static Catalog, _: Duration) -> DestinationResult<Maintenance> {
+        self.on("write the log to its place", |shared| {
+            let mut writer = shared.keeper()?;
+            writer.transaction(|writer| lease::check(writer, shared.fence()))?;
+            writer.run(&format!("CHECKPOINT {}", connection::quoted(DATABASE)))?;
+            Ok(Maintenance::default())
         })
         .await
     }

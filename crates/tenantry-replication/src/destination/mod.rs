@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow_array::RecordBatch;
 use async_trait::async_trait;
@@ -104,6 +105,12 @@ pub trait Destination: Send + Sync {
 
     /// One line for each table of the catalog, for `tenantry status`.
     async fn summarize(&self, catalog: &'static Catalog) -> DestinationResult<Vec<TableSummary>>;
+
+    /// Puts the tables in order without changing a row, and removes what only states of them older than `keep` need. Comes under the lease.
+    /// Where nothing has to be done for that, nothing is done.
+    async fn maintain(&self, _catalog: &'static Catalog, _keep: Duration) -> DestinationResult<Maintenance> {
+        Ok(Maintenance::default())
+    }
 
     /// Answers a read-only query in the destination's own SQL. Refuses anything that would write or reach outside.
     async fn query(&self, sql: &str) -> DestinationResult<Vec<RecordBatch>>;
@@ -237,6 +244,28 @@ pub struct Counts {
     pub unchanged: u64,
     /// Rows inserted, updated or deleted that [`Commit::expected`] does not account for; 0 where nothing was said.
     pub drifted: u64,
+}
+
+/// What was done to put tables in order.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Maintenance {
+    /// One entry for each table that was looked at; none where a destination keeps itself in order.
+    pub tables: Vec<Maintained>,
+    /// Files that runs which were killed had left behind, and that were removed.
+    pub left_behind: u64,
+}
+
+/// What was done to one table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Maintained {
+    /// The table, with its schema.
+    pub table: String,
+    /// Small files that were joined.
+    pub joined: u64,
+    /// Files that they were joined into.
+    pub into: u64,
+    /// Files of old versions that were removed.
+    pub removed: u64,
 }
 
 /// What `tenantry status` shows of a table.

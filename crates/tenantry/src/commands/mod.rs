@@ -5,6 +5,7 @@ pub(crate) mod config;
 pub(crate) mod demo;
 pub(crate) mod detect;
 mod follow;
+pub(crate) mod maintain;
 pub(crate) mod plan;
 pub(crate) mod reference;
 pub(crate) mod resync;
@@ -42,6 +43,7 @@ pub(crate) fn run(command: &Command) -> CommandResult {
         Command::Check(args) => wait(check::run(args)),
         Command::Detect(args) => wait(detect::run(args)),
         Command::Status(args) => wait(status::run(args)),
+        Command::Maintain(args) => wait(maintain::run(args)),
         Command::Tables(args) => tables::run(args),
         Command::Schema(args) => schema::run(args),
         Command::Config(args) => config::run(args),

@@ -160,6 +160,14 @@ pub(crate) const COMMENTS: Setting = Setting {
     default: Some("en"),
 };
 
+pub(crate) const KEEP_VERSIONS: Setting = Setting {
+    variables: &["TENANTRY_KEEP_VERSIONS"],
+    key: Some("destination.keep_versions"),
+    kind: Kind::Text,
+    about: "how long `tenantry maintain` leaves old versions of tables that are made of files, such as 7d",
+    default: Some("7d"),
+};
+
 pub(crate) const SELECT: Setting = Setting {
     variables: &["TENANTRY_SELECT"],
     key: Some("sync.select"),
@@ -317,6 +325,7 @@ pub(crate) const SETTINGS: &[&Setting] = &[
     &SNOWFLAKE_HOST,
     &BIGQUERY_EMULATOR,
     &BIGQUERY_LOCATION,
+    &KEEP_VERSIONS,
     &SELECT,
     &EXCLUDE,
     &STREAMS_AT_ONCE,

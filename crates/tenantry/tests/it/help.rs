@@ -2,9 +2,9 @@
 
 use crate::harness::Place;
 
-const COMMANDS: [&str; 15] = [
-    "demo", "sync", "run", "serve", "resync", "verify", "plan", "check", "status", "detect", "tables",
-    "schema", "sql", "config", "simulate",
+const COMMANDS: [&str; 16] = [
+    "demo", "sync", "run", "serve", "resync", "verify", "plan", "check", "status", "detect", "maintain",
+    "tables", "schema", "sql", "config", "simulate",
 ];
 
 #[test]

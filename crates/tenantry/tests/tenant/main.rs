@@ -3,7 +3,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[cfg(feature = "delta")]
+mod bucket;
 mod cascades;
+#[cfg(feature = "delta")]
+mod delta;
 #[expect(unsafe_code, reason = "a driver's entry point is a C function")]
 mod entry;
 mod follow;

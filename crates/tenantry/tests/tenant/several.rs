@@ -80,3 +80,9 @@ fn several_tenants_share_a_bigquery_project() {
 fn several_tenants_share_a_snowflake_database() {
     several(Kind::Snowflake);
 }
+
+#[cfg(feature = "delta")]
+#[test]
+fn several_tenants_share_a_lake() {
+    several(Kind::Delta);
+}

@@ -31,12 +31,17 @@ pub(crate) enum Kind {
     Snowflake,
     #[cfg(feature = "bigquery")]
     BigQuery,
+    #[cfg(feature = "delta")]
+    Delta,
 }
 
 /// Where the tables are.
 pub(crate) enum Warehouse {
     /// `tenant.duckdb` in the world's folder.
     File,
+    /// Delta Lake tables in `lake` in the world's folder.
+    #[cfg(feature = "delta")]
+    Lake,
     /// A database of its own on the server of the tests.
     Database(Database),
     /// A database of its own on the emulator that stands for the real Snowflake service.
@@ -57,6 +62,8 @@ impl Warehouse {
             Kind::Snowflake => Self::Snowflake(SnowflakeDatabase::new()),
             #[cfg(feature = "bigquery")]
             Kind::BigQuery => Self::BigQuery(Dataset::new()),
+            #[cfg(feature = "delta")]
+            Kind::Delta => Self::Lake,
         }
     }
 }
@@ -99,6 +106,12 @@ impl World {
     /// The same tenant, found at another address by the command.
     pub(crate) fn behind(self, domain: String) -> Self {
         Self { domain, ..self }
+    }
+
+    /// The folder of tables of Delta Lake.
+    #[cfg(feature = "delta")]
+    pub(crate) fn lake(&self) -> PathBuf {
+        self.folder.path().join("lake")
     }
 
     /// The same with one variable more in the command's environment.
@@ -231,12 +244,19 @@ impl World {
             .args(["--destination", &self.destination()])
             .current_dir(self.folder.path())
             .env_clear()
-            .env("AUTH0_DOMAIN", &self.domain)
-            .env("AUTH0_CLIENT_ID", CLIENT_ID)
-            .env("AUTH0_CLIENT_SECRET", CLIENT_SECRET)
+            .envs(self.tenant())
             .envs(self.warehouse_variables())
             .envs(self.variables.iter().map(|(name, value)| (name, value)));
         command
+    }
+
+    /// What the environment says of the tenant.
+    pub(crate) fn tenant(&self) -> [(&'static str, &str); 3] {
+        [
+            ("AUTH0_DOMAIN", &self.domain),
+            ("AUTH0_CLIENT_ID", CLIENT_ID),
+            ("AUTH0_CLIENT_SECRET", CLIENT_SECRET),
+        ]
     }
 
     /// All rows of all tables.
@@ -284,6 +304,8 @@ impl World {
     pub(crate) fn has_destination(&self) -> bool {
         match &*self.warehouse {
             Warehouse::File => self.file().exists(),
+            #[cfg(feature = "delta")]
+            Warehouse::Lake => self.lake().exists(),
             Warehouse::Database(database) => !database.sql("SELECT to_regclass('_tenantry.meta')").is_empty(),
             #[cfg(feature = "snowflake")]
             Warehouse::Snowflake(_) => self.run(&["status"]).0 != 5,
@@ -295,6 +317,8 @@ impl World {
     /// Removes everything that runs have made.
     pub(crate) fn remove_destination(&self) {
         match &*self.warehouse {
+            #[cfg(feature = "delta")]
+            Warehouse::Lake => drop(fs::remove_dir_all(self.lake())),
             Warehouse::File => {
                 for entry in fs::read_dir(self.folder.path()).unwrap() {
                     let path = entry.unwrap().path();
@@ -317,6 +341,8 @@ impl World {
     pub(crate) fn tamper(&self, sql: &str) {
         match &*self.warehouse {
             Warehouse::File => panic!("a file has one writer"),
+            #[cfg(feature = "delta")]
+            Warehouse::Lake => panic!("no server takes statements for tables that are files"),
             Warehouse::Database(database) => drop(database.sql(sql)),
             #[cfg(feature = "snowflake")]
             Warehouse::Snowflake(database) => self.runtime.block_on(database.run(sql)),
@@ -328,6 +354,8 @@ impl World {
     fn destination(&self) -> String {
         match &*self.warehouse {
             Warehouse::File => format!("duckdb:{}", self.file().display()),
+            #[cfg(feature = "delta")]
+            Warehouse::Lake => format!("delta:{}", self.lake().display()),
             Warehouse::Database(database) => database.url(),
             #[cfg(feature = "snowflake")]
             Warehouse::Snowflake(database) => database.url(),

@@ -1,0 +1,5 @@
+//! The conformance suite, on a local folder.
+
+use crate::place::Folder;
+
+tenantry_replication::destination_conformance!(Folder::new());

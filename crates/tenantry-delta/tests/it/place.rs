@@ -1,0 +1,94 @@
+//! A folder for tables, and what tests ask of them.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use arrow_array::cast::AsArray as _;
+use arrow_array::types::Int64Type;
+use async_trait::async_trait;
+use tempfile::TempDir;
+use tenantry_delta::{Delta, Options};
+use tenantry_replication::catalog::Table;
+use tenantry_replication::destination::Destination;
+use tenantry_replication::destination::conformance::Subject;
+use tenantry_replication::error::DestinationResult;
+
+/// Options that write, with descriptions in English.
+pub(crate) fn options() -> Options {
+    Options {
+        schema: "auth0".to_owned(),
+        state: "_tenantry".to_owned(),
+        describe: |text| text.en,
+        writes: true,
+        memory_limit: None,
+        storage: HashMap::new(),
+    }
+}
+
+/// Tables in a folder of their own.
+pub(crate) struct Folder {
+    folder: TempDir,
+}
+
+impl Folder {
+    pub(crate) fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+
+    pub(crate) fn path(&self) -> PathBuf {
+        self.folder.path().join("lake")
+    }
+}
+
+pub(crate) async fn open(path: &Path, options: Options) -> DestinationResult<Arc<dyn Destination>> {
+    Ok(Arc::new(Delta::open(path.to_str().unwrap(), options).await?))
+}
+
+/// The query for all rows of a table in key order.
+pub(crate) fn all_rows(table: &Table) -> String {
+    let columns: Vec<_> = table.columns.iter().map(|column| format!("\"{}\"", column.name)).collect();
+    let key: Vec<_> = table.key.iter().map(|name| format!("\"{name}\" NULLS FIRST")).collect();
+    format!("SELECT {} FROM auth0.{} ORDER BY {}", columns.join(", "), table.name, key.join(", "))
+}
+
+/// Statements that write or reach outside.
+pub(crate) fn forbidden(table: &Table, folder: &Path) -> Vec<String> {
+    std::fs::write(folder.join("secret.csv"), "secret\n1\n").unwrap();
+    let statements = include_str!("forbidden.sql").split("\n\n");
+    statements
+        .filter(|statement| !statement.trim_start().starts_with("--"))
+        .map(|sql| {
+            sql.trim_end()
+                .replace("{table}", &format!("auth0.{}", table.name))
+                .replace("{folder}", &folder.display().to_string())
+        })
+        .chain([String::new()])
+        .collect()
+}
+
+#[async_trait]
+impl Subject for Folder {
+    async fn open(&self) -> Arc<dyn Destination> {
+        open(&self.path(), options()).await.unwrap()
+    }
+
+    fn all_rows(&self, table: &Table) -> String {
+        all_rows(table)
+    }
+
+    fn forbidden(&self, table: &Table) -> Vec<String> {
+        forbidden(table, self.folder.path())
+    }
+}
+
+/// The one number that a query gives.
+pub(crate) async fn number(destination: &dyn Destination, sql: &str) -> i64 {
+    numbers(&destination.query(sql).await.unwrap())[0]
+}
+
+/// The numbers of an answer's first row.
+pub(crate) fn numbers(answer: &[RecordBatch]) -> Vec<i64> {
+    answer[0].columns().iter().map(|column| column.as_primitive::<Int64Type>().value(0)).collect()
+}
