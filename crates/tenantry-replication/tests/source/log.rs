@@ -304,6 +304,24 @@ fn a_short_page_is_the_last_one_only_where_nothing_else_explains_it() {
 }
 
 #[test]
+fn an_answer_that_begins_before_its_position_is_asked_for_again() {
+    // Behind the first page comes an answer to another question, which holds some events before and some far behind.
+    let is_spoiled = std::sync::atomic::AtomicBool::new(false);
+    let script = Script::new(move |sent, _| {
+        let Some(from) = parameter(&sent.query, "from") else { return Ok(ok(json!([event(0)]))) };
+        let mut page: Vec<usize> = (0..250).filter(|n| id(*n) > from).take(100).collect();
+        if from == id(99) && !is_spoiled.swap(true, std::sync::atomic::Ordering::Relaxed) {
+            page = vec![240, 5, 241, 99];
+        }
+        let last = page.iter().max().map_or(from, |n| id(*n));
+        Ok(with_link(Value::Array(page.into_iter().map(event).collect()), &last))
+    });
+    let got = script.read("logs", None).unwrap();
+    assert!(got.complete);
+    assert_eq!(got_ids(&got), (0..250).map(id).collect());
+}
+
+#[test]
 fn a_log_that_stands_still_is_an_error_not_endless() {
     let script = Script::new(|sent, _| {
         let Some(from) = parameter(&sent.query, "from") else { return Ok(ok(json!([event(5)]))) };

@@ -133,7 +133,7 @@ impl Export {
     pub(super) fn resumed(reader: Reader, stream: &'static Stream, position: &str) -> Option<Self> {
         let (phase, jobs, job) = match serde_json::from_str(position).ok()? {
             At::Job(id) => (Phase::Waiting(None), 1, Some(id)),
-            At::Walk(at) => (Phase::Walking(Box::new(Search::resumed(reader.clone(), stream, at))), 0, None),
+            At::Walk(at) => (Phase::Walking(Box::new(Search::resumed(reader.clone(), stream, at)?)), 0, None),
         };
         Some(Self { reader, stream, since: None, phase, jobs, job, walked: None, complete: false })
     }

@@ -31,7 +31,6 @@ struct ListAt {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct FanOutAt {
     done: BTreeSet<String>,
-    complete: bool,
 }
 
 /// A walk over one list, with what it takes to ask for it.
@@ -150,11 +149,12 @@ impl List {
         Self { walker, failed: false }
     }
 
-    /// A list that goes on where another read of it was; `None` where that cannot be told.
+    /// A list that goes on where another read of it was; `None` where that cannot be told, or where that read had ended without all of it.
     pub(super) fn resumed(reader: Reader, endpoint: &'static Endpoint, position: &str) -> Option<Self> {
         let ListAt { walk, pages, ended, ceiling } = serde_json::from_str(position).ok()?;
+        let walk = walk.resumed();
         let walker = Walker { walk, pages, ended, ceiling, ..Walker::new(reader, endpoint, None) };
-        Some(Self::new(walker))
+        (!ended || walker.complete()).then(|| Self::new(walker))
     }
 }
 
@@ -221,9 +221,9 @@ impl FanOut {
 
     /// The same for the parents that another read had not done yet; `None` where that cannot be told.
     pub(super) fn resumed(mut self, position: &str) -> Option<Self> {
-        let FanOutAt { done, complete } = serde_json::from_str(position).ok()?;
+        let FanOutAt { done } = serde_json::from_str(position).ok()?;
         self.parents.retain(|parent| !done.contains(parent));
-        Some(Self { done, complete, ..self })
+        Some(Self { done, ..self })
     }
 
     fn go_on(&mut self, mut walker: Walker) {
@@ -245,8 +245,9 @@ impl Pages for FanOut {
             match self.under_way.next().await {
                 Some((walker, Ok(page))) => {
                     if walker.ended {
-                        self.complete &= walker.complete();
-                        self.done.extend(walker.parent);
+                        let complete = walker.complete();
+                        self.complete &= complete;
+                        self.done.extend(walker.parent.filter(|_| complete));
                     } else {
                         self.go_on(walker);
                     }
@@ -270,7 +271,7 @@ impl Pages for FanOut {
     }
 
     fn position(&self) -> Option<Position> {
-        let at = FanOutAt { done: self.done.clone(), complete: self.complete };
+        let at = FanOutAt { done: self.done.clone() };
         let ended = !self.failed && self.parents.is_empty() && self.under_way.is_empty();
         Some(Position { text: serde_json::to_string(&at).ok()?, keeps_rows: true, ended })
     }

@@ -188,6 +188,17 @@ impl Walk {
         }
     }
 
+    /// The walk as a later run goes on with it: what an earlier one used up of its tries does not count against this one, which may meet the
+    /// tenant in peace.
+    pub(super) fn resumed(mut self) -> Self {
+        match &mut self {
+            Self::Offset(walk) => walk.walks = 1,
+            Self::Checkpoint(walk) => walk.restarted = false,
+            Self::Whole { .. } | Self::Counted { .. } => {}
+        }
+        self
+    }
+
     /// Whether the end that was reached is the end of a complete list.
     pub(super) fn complete(&self) -> bool {
         match self {

@@ -104,12 +104,12 @@ impl Search {
         Self { phase, partial: true, ..Self::new(reader, stream) }
     }
 
-    /// A walk over all users that goes on where another one was.
-    pub(super) fn resumed(reader: Reader, stream: &'static Stream, at: At) -> Self {
+    /// A walk over all users that goes on where another one was; `None` where that one had ended without all of them.
+    pub(super) fn resumed(reader: Reader, stream: &'static Stream, at: At) -> Option<Self> {
         let At { phase, pages, met, totals } = at;
         let mut walk = Self { pages, met, totals, ..Self::new(reader, stream) };
         walk.phase = walk.settle(phase);
-        walk
+        (!walk.has_ended() || walk.complete).then_some(walk)
     }
 
     /// Where a walk over all users is; `None` for one over changed users, which is short.
