@@ -35,7 +35,8 @@ pub(crate) struct Conduct {
     pub(crate) spoiled: u64,
 }
 
-/// Requests to the API in a whole trial, and those that the tenant's own limits refused.
+/// Requests to the API in a whole trial, and those that the tenant's own limits refused; but for the time in which another process sends some
+/// as well, of which neither knows.
 #[derive(Debug, Default)]
 pub(crate) struct Limits {
     pub(crate) asked: u64,
@@ -107,7 +108,8 @@ pub(crate) fn token_refused(world: &World, authorization: &str) {
 pub(crate) fn limits_are_kept(world: &World) {
     let Limits { asked, refused } = world.state().limits;
     // One that was held up on its way arrives beside others, which nobody can foresee.
-    let held_up = world.state().sightings.count(Sighting::Struck(Group::Slow));
+    let struck = |group| world.state().sightings.count(Sighting::Struck(group));
+    let held_up = struck(Group::Slow) + struck(Group::Stalled);
     if refused > REFUSED_TO_LEARN + asked / REFUSED_ONE_IN + held_up {
         world.violated("I8 limits", format!("the tenant's limits refuse {refused} of {asked} requests"));
     }

@@ -296,9 +296,9 @@ impl Network {
         }
         if matches!(way, Way::Tenant(_)) && status == 429 {
             run.limited.insert(target.to_owned());
-            state.limits.refused += 1;
+            state.limits.refused += u64::from(!run.lease_lost);
         }
-        state.limits.asked += u64::from(path.starts_with("/api/"));
+        state.limits.asked += u64::from(path.starts_with("/api/") && !run.lease_lost);
         let key = path.rsplit('/').next().unwrap_or_default().replace("%7C", "|");
         if matches!(way, Way::Tenant(_)) && status == 200 && run.absent.contains(&key) {
             sightings.note(Sighting::AbsentButThere);

@@ -136,7 +136,8 @@ pub(crate) fn disturb(world: &World, path: &str, reading: &str, query: &str, res
         return;
     }
     let is_later = at.is_some() || (query.contains("page=") && !query.contains("page=0"));
-    if let Some(before) = before.filter(|before| is_later && before.query != query)
+    let leaps = |before: &Answered| path == LOG && is_further(position(&before.query), at.as_deref());
+    if let Some(before) = before.filter(|before| is_later && before.query != query && !leaps(before))
         && world.strikes(Group::PageAgain)
     {
         (response.headers, response.body) = (before.headers, before.body);
@@ -173,6 +174,13 @@ fn has_no_end(world: &World, reading: &str, response: &mut Response) -> bool {
     true
 }
 
+/// Whether a position of the log is behind another one. An earlier walk may have been there: what it leads to is no page again and no
+/// circle but a leap, which no reader can tell from a log without events between.
+fn is_further(position: Option<&str>, than: Option<&str>) -> bool {
+    let place = |position: Option<&str>| position.map(|position| (position.len(), position.to_owned()));
+    place(position) > place(than)
+}
+
 /// Lets the answer's next position be one that the list was asked for before, where it names one and that strikes.
 fn turn_back(world: &World, path: &str, reading: &str, at: &str, response: &mut Response) {
     let (circle, mut been) = {
@@ -180,8 +188,7 @@ fn turn_back(world: &World, path: &str, reading: &str, at: &str, response: &mut 
         (earlier.circles.get(reading).cloned(), earlier.positions.get(reading).cloned().unwrap_or_default())
     };
     if path == LOG {
-        // An earlier walk may have been further: that is no circle but a leap, which no reader could see.
-        been.retain(|been| (been.len(), been.as_str()) <= (at.len(), at));
+        been.retain(|been| !is_further(Some(been), Some(at)));
     }
     let leads = || match &circle {
         Some((closes, leads)) => (closes == at).then(|| leads.clone()),

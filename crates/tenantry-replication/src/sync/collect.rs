@@ -13,16 +13,14 @@ use crate::source::{Page, Read};
 
 use super::Edges;
 use super::changes::Changes;
-use super::plan::{LISTS_OVERLAP, LOG_OVERLAP};
+use super::plan::{LISTS_OVERLAP, LOG_OVERLAP, Unapplied};
 use super::replicate::StreamError;
 
 /// Gathers changes from pages of events.
 pub(super) struct Collector {
     pub(super) changes: Changes,
-    /// Whether events that the destination already holds were applied by the run that wrote them.
     known_are_applied: bool,
-    /// Events from before were applied by complete reads, although they may be read only now.
-    since: Micros,
+    read_since: Micros,
     /// Events from then on are told in any case: the lists that they were applied from may have trailed behind.
     unsettled: Micros,
     /// Whether the log is kept as far back as it was asked for.
@@ -30,13 +28,14 @@ pub(super) struct Collector {
 }
 
 impl Collector {
-    pub(super) fn new(known_are_applied: bool, since: Micros) -> Self {
+    pub(super) fn new(unapplied: Unapplied) -> Self {
+        let Unapplied { since, read_since, known_are_applied } = unapplied;
         let unsettled = if planted(Defect::ListsThoughtSettled) {
             Micros::MAX
         } else {
             since + LOG_OVERLAP - LISTS_OVERLAP
         };
-        Self { changes: Changes::default(), known_are_applied, since, unsettled, reaches_back: true }
+        Self { changes: Changes::default(), known_are_applied, read_since, unsettled, reaches_back: true }
     }
 
     /// The same, but what the destination holds counts as applied however young it is: for a run that only compares.
@@ -59,7 +58,8 @@ impl Collector {
         }) else {
             return Ok(());
         };
-        let old = Changes::before(catalog, page, path, self.since);
+        // One that was not applied by a read, and that no run has written, is news however late it comes.
+        let old = Changes::before(catalog, page, path, self.read_since);
         let mut telling = Changes::telling(catalog, page, path);
         telling.retain(|id| !old.contains(id));
         let mut known = BTreeSet::new();

@@ -8,7 +8,7 @@ use crate::state::Checkpoint;
 
 use super::Run;
 use super::collect::{Collector, listen};
-use super::plan::{self, LOG_OVERLAP, Reach, Task};
+use super::plan::{self, LOG_OVERLAP, Reach, Task, Unapplied};
 use super::replicate::{Reading, StreamError};
 
 /// The changes that what was read is bound to show; `None` where drift is not measured.
@@ -26,7 +26,7 @@ pub(super) async fn expected(
         return Ok(None);
     }
     let since = run.tenant_time - LOG_OVERLAP;
-    let mut later = Collector::new(false, since);
+    let mut later = Collector::new(Unapplied { since, read_since: since, known_are_applied: false });
     match listen(&run.edges, run.catalog, since, &mut later).await {
         Ok(true) => {}
         // Not knowing what changed, nothing is measured; that is no reason to fail.

@@ -129,16 +129,16 @@ impl Reckoning<'_> {
         state: &State,
         now: i64,
     ) -> Result<Option<Estimate>, SyncError> {
-        let Some((since, known_are_applied)) = plan::told_since(self.catalog, tasks, state) else {
+        let Some(unapplied) = plan::told_since(self.catalog, tasks, state) else {
             return Ok(None);
         };
         let Some(stream) = self.catalog.stream(self.catalog.feed.stream) else { return Ok(None) };
-        let read = Read { stream, parents: Vec::new(), from: None, since: Some(since) };
+        let read = Read { stream, parents: Vec::new(), from: None, since: Some(unapplied.since) };
         let mut log = self.edges.source.estimate(read, Known::default()).await?;
-        let mut collector = Collector::new(known_are_applied, since);
+        let mut collector = Collector::new(unapplied);
         if log.requests <= LISTENED_MAX {
             let before = self.edges.source.requests();
-            match listen(self.edges, self.catalog, since, &mut collector).await {
+            match listen(self.edges, self.catalog, unapplied.since, &mut collector).await {
                 Ok(_) => log.requests = self.edges.source.requests() - before,
                 Err(StreamError::Source(error)) => self.notes.push(format!(
                     "the log did not tell what changed, so that no request for it is counted: {error}"

@@ -216,18 +216,19 @@ impl Run {
         state: &State,
         hints: Option<&Hints>,
     ) -> DestinationResult<Vec<StreamReport>> {
-        let Some((since, known_are_applied)) = plan::told_since(self.catalog, tasks, state) else {
+        let Some(unapplied) = plan::told_since(self.catalog, tasks, state) else {
             return Ok(Vec::new());
         };
         let Some(at) = tasks.iter().position(|task| task.stream.name == self.catalog.feed.stream) else {
             return Ok(Vec::new());
         };
+        let since = unapplied.since;
         let mut log = tasks.remove(at);
         // A log that was never read is read from its beginning: starting at `since` would lose what came before.
         if log.from.is_some() {
             log.reach = Reach::Since(since, Told::default());
         }
-        let mut collector = Collector::new(known_are_applied, since);
+        let mut collector = Collector::new(unapplied);
         // One that was never read has no position whose loss would show: only its age tells that nothing is missing.
         collector.reaches_back =
             log.from.is_some() || self.tenant_time - since < self.catalog.feed.kept_at_least;

@@ -167,8 +167,19 @@ pub(super) fn missing_scope(scope: &str) -> String {
     format!("the token lacks `{scope}`")
 }
 
-/// The time from which events must be read so that they tell of every change that is not applied yet; `None` where nothing would be spared.
-pub(super) fn told_since(catalog: &Catalog, tasks: &[Task], state: &State) -> Option<(Micros, bool)> {
+/// Which events tell of changes that are not applied yet.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Unapplied {
+    /// The time from which events must be read.
+    pub(super) since: Micros,
+    /// Events from before were applied by complete reads, although they may become readable only now.
+    pub(super) read_since: Micros,
+    /// Whether events that the destination already holds were applied by the run that wrote them.
+    pub(super) known_are_applied: bool,
+}
+
+/// Which events tell of changes that are not applied yet; `None` where nothing would be spared.
+pub(super) fn told_since(catalog: &Catalog, tasks: &[Task], state: &State) -> Option<Unapplied> {
     let feed = tasks.iter().find(|task| task.stream.name == catalog.feed.stream)?;
     if feed.action != Action::Read {
         return None;
@@ -177,7 +188,7 @@ pub(super) fn told_since(catalog: &Catalog, tasks: &[Task], state: &State) -> Op
 }
 
 /// The same, whether or not the log is among the tasks; `feed` is the name that its checkpoint is kept by.
-pub(super) fn unapplied_since(tasks: &[Task], feed: &str, state: &State) -> Option<(Micros, bool)> {
+pub(super) fn unapplied_since(tasks: &[Task], feed: &str, state: &State) -> Option<Unapplied> {
     let narrowable = || {
         tasks
             .iter()
@@ -185,16 +196,25 @@ pub(super) fn unapplied_since(tasks: &[Task], feed: &str, state: &State) -> Opti
             .filter_map(|task| Some((task, applied_at(task)?)))
     };
     let since = narrowable().map(|(_, at)| at).min()?;
+    let read_at = |task: &Task| match task.from {
+        Some(Checkpoint::Full { read_at, .. }) => Some(read_at),
+        _ => None,
+    };
+    let read_since = narrowable().filter_map(|(task, _)| read_at(task)).min()?;
     // Events that an earlier run has written were applied by it, unless it ended between writing them and applying them, or wrote them
     // while a list was read.
     let run_of = |name: &str| state.checkpoint_runs.get(name).copied();
     let is_behind = |task: &Task| matches!(task.from, Some(Checkpoint::Full { behind_log: true, .. }));
-    let applied = run_of(feed).is_some_and(|run| {
+    let known_are_applied = run_of(feed).is_some_and(|run| {
         narrowable().all(|(task, _)| run_of(&task.checkpoint_name) >= Some(run) && !is_behind(task))
             || planted(Defect::WrittenMeansApplied)
     });
     // The tenant's clock is known to a second or so, and events become readable late.
-    Some((since - LOG_OVERLAP, applied))
+    Some(Unapplied {
+        since: since - LOG_OVERLAP,
+        read_since: read_since - LOG_OVERLAP,
+        known_are_applied,
+    })
 }
 
 /// The name of a checkpoint that stands for these tables of a stream, and perhaps for others: where there are several, the one that

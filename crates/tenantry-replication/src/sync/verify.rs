@@ -315,13 +315,13 @@ async fn told(
     let feed = catalog.stream(catalog.feed.stream);
     let feed_name = feed.and_then(|feed| plan::covering(feed, &[feed.root().name], state));
     let feed_name = feed_name.map(|(name, _)| name).unwrap_or_default();
-    let Some((since, known_are_applied)) = plan::unapplied_since(&known, &feed_name, state) else {
+    let Some(unapplied) = plan::unapplied_since(&known, &feed_name, state) else {
         return Ok(Some(Changes::default()));
     };
-    let mut collector = Collector::new(known_are_applied, since).trusting();
+    let mut collector = Collector::new(unapplied).trusting();
     let why = match feed.and_then(|feed| feed.endpoint.as_ref()) {
         Some(endpoint) if !plan::is_granted(access, endpoint.scope) => plan::missing_scope(endpoint.scope),
-        _ => match listen(&run.edges, catalog, since, &mut collector).await {
+        _ => match listen(&run.edges, catalog, unapplied.since, &mut collector).await {
             Ok(true) => return Ok(Some(collector.changes)),
             Ok(false) => "it could not be read to its end".to_owned(),
             Err(StreamError::Destination(error)) => return Err(error),

@@ -10,7 +10,7 @@ use tenantry_replication::error::{SourceErrorKind, SourceResult};
 use tenantry_replication::source::{Pages, Position, Read, Source};
 use tenantry_simulator::{Config, Plan};
 
-use super::network::{Tenant, stream};
+use super::network::{Script, Tenant, ok, parameter, refusal, stream};
 use super::{Got, records};
 
 fn unlimited() -> Config {
@@ -104,6 +104,55 @@ fn a_list_that_moves_between_two_runs_is_not_taken_for_complete() {
     let held = tenant.truth()["roles"].as_array().unwrap().len();
     let last_walk: usize = got.pages.iter().rev().take(held.div_ceil(100)).map(|(_, page)| page.len()).sum();
     assert_eq!(last_walk, held);
+}
+
+#[test]
+fn a_read_that_is_gone_on_with_has_its_tries_anew() {
+    // Where the list moved under every walk of an earlier run, its last one cannot end well.
+    let offset = Script::new(|sent, before| {
+        let page: usize = parameter(&sent.query, "page").unwrap().parse().unwrap();
+        let total = if before < 5 { 150 - page } else { 150 };
+        let ids = (page * 100..total.min(page * 100 + 100)).map(|n| json!({ "id": n.to_string() }));
+        Ok(ok(json!({ "roles": ids.collect::<Vec<_>>(), "total": total })))
+    });
+    // A position that is no longer known, once in each run.
+    let checkpoint = Script::new(|sent, before| {
+        let from: usize = parameter(&sent.query, "from").map_or(0, |from| from.parse().unwrap());
+        if before == 1 || before == 3 {
+            return Ok(refusal(400, "invalid_query_string", "Invalid checkpoint"));
+        }
+        let next = (from < 2).then(|| (from + 1).to_string());
+        Ok(ok(json!({ "organizations": [{ "id": from.to_string() }], "next": next })))
+    });
+    for (name, script, requests, ids) in [("roles", offset, 5, 150), ("organizations", checkpoint, 3, 3)] {
+        let mut got = Got::default();
+        let source = script.source();
+        let mut pages = source.open(read_of(name, &[]));
+        while pages.requests() < requests {
+            assert!(!script.clock.run(take(pages.as_mut(), 1, &mut got)).unwrap(), "{name}");
+        }
+        let position = pages.position().unwrap();
+        let mut pages = script.source().resume(read_of(name, &[]), &position.text).unwrap();
+        assert!(script.clock.run(take(pages.as_mut(), 100, &mut got)).unwrap(), "{name}");
+        assert!(got.complete, "{name}");
+        assert_eq!(got.counts("id").len(), ids, "{name}");
+    }
+}
+
+#[test]
+fn a_read_that_ended_without_all_of_it_is_not_gone_on_with() {
+    // Each answer counts one role more than there is: no walk comes to a good end.
+    let script = Script::new(|sent, before| {
+        let page: usize = parameter(&sent.query, "page").unwrap().parse().unwrap();
+        let ids: Vec<_> = if page == 0 { vec![json!({ "id": "1" })] } else { Vec::new() };
+        Ok(ok(json!({ "roles": ids, "total": 2 + before })))
+    });
+    let mut pages = script.source().open(read_of("roles", &[]));
+    let mut got = Got::default();
+    assert!(script.clock.run(take(pages.as_mut(), 100, &mut got)).unwrap());
+    let position = pages.position().unwrap();
+    assert!(position.ended && !got.complete);
+    assert!(script.source().resume(read_of("roles", &[]), &position.text).is_none());
 }
 
 #[test]

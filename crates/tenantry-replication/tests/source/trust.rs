@@ -36,8 +36,14 @@ struct Scene {
 
 impl Scene {
     fn new(config: Config) -> Self {
+        Self::with_log_lag(Duration::ZERO, config)
+    }
+
+    /// Events become readable so late.
+    fn with_log_lag(lag: Duration, config: Config) -> Self {
+        let log_lag_micros = i64::try_from(lag.as_micros()).unwrap();
         let tenant =
-            Tenant::new(Config { users: 20, logs: 50, plan: Plan::Unlimited, log_lag_micros: 0, ..config });
+            Tenant::new(Config { users: 20, logs: 50, plan: Plan::Unlimited, log_lag_micros, ..config });
         let destination = Arc::new(MemoryDestination::new());
         let source: Arc<dyn Source> = Arc::new(tenant.source());
         let clock: Arc<dyn tenantry_replication::clock::Clock> = Arc::clone(&tenant.clock) as _;
@@ -140,6 +146,25 @@ fn what_a_list_that_trails_behind_does_not_show_yet_is_seen_by_the_next_run() {
     scene.pass(Duration::from_secs(40));
     scene.sync_all();
     assert_eq!(scene.live("organization_member").len(), members - 1);
+}
+
+#[test]
+fn an_event_that_becomes_readable_after_several_runs_is_applied_all_the_same() {
+    let scene =
+        Scene::with_log_lag(Duration::from_mins(5), Config { roles: 5, log_own_traffic: false, ..Config::default() });
+    scene.sync_all();
+    scene.pass(Duration::from_mins(10));
+    scene.sync_all();
+    scene.tenant.control("/churn", &json!({ "seed": 1, "roles_updated": 1 }));
+    // Runs that hear nothing of it bring every table up to date, as far as they know.
+    for minutes in [1, 2] {
+        scene.pass(Duration::from_mins(minutes));
+        assert!(scene.sync_all().tables.iter().all(|table| table.updated == 0));
+    }
+    scene.pass(Duration::from_mins(3));
+    let report = scene.sync_all();
+    let roles = report.tables.iter().find(|table| table.table == "role").unwrap();
+    assert_eq!(roles.updated, 1);
 }
 
 /// A run from scripted answers into memory.

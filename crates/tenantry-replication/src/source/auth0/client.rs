@@ -15,12 +15,12 @@ use futures::future::{Either, select};
 
 use self::delays::{Delayed, OfStreams};
 use super::allowance::Allowance;
-use super::budget::{Budget, Group, Permit, Standing};
+use super::budget::{Budget, Group, Permit};
 use super::failure::{self, Absent};
 use super::settings::Settings;
 use super::token::{self, Token, Tokens};
 use super::transport::{
-    Body, CollectError, Collected, Headers, HttpRequest, Method, Patience, Transport, TransportError,
+    Body, CollectError, Collected, HttpRequest, Method, Patience, Transport, TransportError,
 };
 use super::url::{self, Url};
 use crate::catalog::Stream;
@@ -188,7 +188,7 @@ impl Reader {
         self.sent.fetch_add(1, Ordering::Relaxed);
         client.sent.fetch_add(1, Ordering::Relaxed);
         let answer = client.exchange(call, &token).await?;
-        permit.answered(standing(&answer.headers));
+        permit.answered(answer.status, &answer.headers);
         if (200..300).contains(&answer.status) {
             Ok(answer)
         } else {
@@ -249,7 +249,7 @@ impl Client {
             error.retry_after = Some(wait);
             // Who listens already is no reason for anybody else to wait.
             if call.absent != Absent::Position {
-                self.budget.refused(group, standing(&answer.headers), wait.min(LIMITED_WAIT_MAX));
+                self.budget.refused(group, &answer.headers, wait.min(LIMITED_WAIT_MAX));
             }
         }
         error
@@ -277,7 +277,7 @@ impl Client {
         };
         let response = self.transport.send(request).await.map_err(failed)?;
         self.learn_clock(&response.headers, sent);
-        permit.answered(standing(&response.headers));
+        permit.answered(response.status, &response.headers);
         if (200..300).contains(&response.status) {
             let kind = response.headers.get("content-type").unwrap_or_default();
             return if kind.starts_with("text/event-stream") {
@@ -488,10 +488,4 @@ impl Client {
             self.before_retry(error, &mut tries).await?;
         }
     }
-}
-
-fn standing(headers: &Headers) -> Option<Standing> {
-    let limit = headers.number("x-ratelimit-limit").filter(|limit| *limit > 0)?;
-    let remaining = headers.number("x-ratelimit-remaining")?.clamp(0, limit);
-    Some(Standing { limit: limit as f64, remaining: remaining as f64 })
 }

@@ -113,6 +113,11 @@ impl Bucket {
         bucket
     }
 
+    /// Whether it is of this size.
+    pub(super) fn is_of(&self, limit: f64) -> bool {
+        (self.limit - limit).abs() < 0.5
+    }
+
     /// Tokens of a full bucket that are ours: our share, and at least one.
     fn cap(&self) -> f64 {
         (self.limit * self.share + EPSILON).floor().max(1.0)

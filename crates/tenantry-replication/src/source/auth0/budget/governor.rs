@@ -267,19 +267,23 @@ impl Governor {
         }
     }
 
+    /// The group's bucket of that size, where it has shown one.
+    fn shown(&self, group: Group, limit: f64) -> Option<usize> {
+        let buckets = &self.groups.get(&group)?.buckets;
+        buckets.iter().copied().find(|own| self.buckets[*own].is_of(limit))
+    }
+
     /// The bucket of that size for this group: its own, or one that other groups have shown too, or a new one.
     fn bucket_of(&mut self, group: Group, limit: f64, now: Duration) -> usize {
-        let same = |bucket: &Bucket| (bucket.limit - limit).abs() < 0.5;
-        let known = self.groups.entry(group).or_default();
-        if let Some(own) = known.buckets.iter().copied().find(|own| same(&self.buckets[*own])) {
+        if let Some(own) = self.shown(group, limit) {
             return own;
         }
-        let found = self.buckets.iter().position(same).filter(|_| !self.separate);
+        let found = self.buckets.iter().position(|bucket| bucket.is_of(limit)).filter(|_| !self.separate);
         let bucket = found.unwrap_or_else(|| {
             self.buckets.push(Bucket::new(limit, self.share, now));
             self.buckets.len() - 1
         });
-        known.buckets.push(bucket);
+        self.groups.entry(group).or_default().buckets.push(bucket);
         bucket
     }
 
@@ -297,7 +301,8 @@ impl Governor {
         }
     }
 
-    /// A 429: nothing that draws on the bucket goes out before `until`; nothing at all where no header tells which bucket it was.
+    /// A 429: nothing that draws on the bucket goes out before `until`; nothing at all where no header tells which bucket it was, and nothing
+    /// of the group where it is one that no good answer has shown.
     pub(super) fn refused(
         &mut self,
         group: Group,
@@ -306,7 +311,7 @@ impl Governor {
         until: Duration,
     ) {
         let buckets = match standing {
-            Some(standing) => vec![self.bucket_of(group, standing.limit, now)],
+            Some(standing) => self.shown(group, standing.limit).into_iter().collect(),
             None => self.groups.get(&group).map(|known| known.buckets.clone()).unwrap_or_default(),
         };
         for bucket in &buckets {

@@ -13,11 +13,15 @@ use std::time::Duration;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 use governor::{Governor, Ticket, Verdict};
-pub(super) use governor::{Group, Standing};
+pub(super) use governor::Group;
+use governor::Standing;
 
 use super::settings::{LEAVE_MAX, Settings};
+use super::transport::Headers;
 use crate::clock::Clock;
 use crate::defects::{Defect, planted};
+
+const TOO_MANY_REQUESTS: u16 = 429;
 
 /// Shared by all requests to one tenant.
 pub(super) struct Budget {
@@ -86,9 +90,9 @@ impl Budget {
     }
 
     /// After a 429: nothing that draws on the same bucket goes out before `wait` is over.
-    pub(super) fn refused(&self, group: Group, standing: Option<Standing>, wait: Duration) {
+    pub(super) fn refused(&self, group: Group, headers: &Headers, wait: Duration) {
         let now = self.clock.monotonic();
-        self.governor().refused(group, standing, now, now + wait);
+        self.governor().refused(group, standing(headers), now, now + wait);
         self.news.notify_waiters();
     }
 
@@ -98,11 +102,11 @@ impl Budget {
 }
 
 impl Permit<'_> {
-    /// The answer came, with these headers.
-    pub(super) fn answered(mut self, standing: Option<Standing>) {
+    /// The answer came. What the limits are is learned from good ones alone: a refusal may show any limit, also of somebody on the way.
+    pub(super) fn answered(mut self, status: u16, headers: &Headers) {
         drop(self.slot.take());
-        if let Some(ticket) = self.ticket.take() {
-            self.budget.governor().answered(&ticket, standing, self.budget.clock.monotonic());
+        if let Some(ticket) = self.ticket.take_if(|_| status != TOO_MANY_REQUESTS) {
+            self.budget.governor().answered(&ticket, standing(headers), self.budget.clock.monotonic());
             self.budget.news.notify_waiters();
         }
     }
@@ -115,4 +119,10 @@ impl Drop for Permit<'_> {
             self.budget.news.notify_waiters();
         }
     }
+}
+
+fn standing(headers: &Headers) -> Option<Standing> {
+    let limit = headers.number("x-ratelimit-limit").filter(|limit| *limit > 0)?;
+    let remaining = headers.number("x-ratelimit-remaining")?.clamp(0, limit);
+    Some(Standing { limit: limit as f64, remaining: remaining as f64 })
 }

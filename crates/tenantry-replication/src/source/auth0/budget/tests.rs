@@ -191,8 +191,10 @@ impl Model {
     }
 
     fn answer(&mut self, ticket: &Ticket, standing: Option<Standing>, served: bool, now: Duration) {
-        self.governor.answered(ticket, standing, now);
-        if !served {
+        if served {
+            self.governor.answered(ticket, standing, now);
+        } else {
+            self.governor.unanswered(ticket);
             self.governor.refused(ticket.group(), standing, now, now + Duration::from_secs(1));
         }
         self.plan(now, What::Ask(ticket.group()));
@@ -309,6 +311,39 @@ fn without_headers_nothing_is_paced() {
     for _ in 0..1_000 {
         assert!(matches!(governor.request(Group::Users, now), Verdict::Go(_, Duration::ZERO)));
     }
+}
+
+#[test]
+fn a_refusal_that_shows_another_limit_does_not_make_groups_have_limits_of_their_own() {
+    let mut governor = Governor::new(1.0, None);
+    let mut now = Duration::ZERO;
+    let ask = |governor: &mut Governor, group, at| match governor.request(group, at) {
+        Verdict::Go(ticket, wait) => (ticket, at + wait),
+        Verdict::WaitForNews => panic!("an answer is there"),
+    };
+    let whole = |remaining| Some(Standing { limit: 2.0, remaining });
+    for group in [Group::Rest, Group::Users, Group::Logs] {
+        let (ticket, at) = ask(&mut governor, group, now);
+        now = at;
+        governor.answered(&ticket, whole(1.0), now);
+    }
+    let (refused, at) = ask(&mut governor, Group::Logs, now);
+    now = at;
+    governor.unanswered(&refused);
+    let other = Some(Standing { limit: 10.0, remaining: 0.0 });
+    governor.refused(Group::Logs, other, now, now + Duration::from_secs(1));
+    assert!(governor.blocked(Group::Logs, now).is_some());
+    assert_eq!(governor.blocked(Group::Users, now), None);
+    // All groups still draw on the one bucket: twice a second, and no more.
+    now += Duration::from_mins(1);
+    let begun = now;
+    for group in [Group::Rest, Group::Users, Group::Logs].into_iter().cycle().take(42) {
+        let (ticket, at) = ask(&mut governor, group, now);
+        now = at;
+        governor.answered(&ticket, whole(0.0), now);
+    }
+    let took = (now - begun).as_secs_f64();
+    assert!((19.0..22.0).contains(&took), "{took}");
 }
 
 #[test]
