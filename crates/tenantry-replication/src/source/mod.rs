@@ -23,6 +23,10 @@ pub trait Source: Send + Sync {
     /// Gets a token and tells what it allows. Repeats nothing that is still valid.
     async fn connect(&self) -> SourceResult<Access>;
 
+    /// The present time by the tenant's clock, by that answer of this run which puts it latest: one out of a cache tells an earlier time.
+    /// `None` where no answer has told.
+    fn now(&self) -> Option<Micros>;
+
     /// Begins one read of a stream. Sends nothing until the first page is asked for.
     fn open(&self, read: Read) -> Box<dyn Pages>;
 

@@ -254,9 +254,10 @@ impl Run {
         Ok(vec![report])
     }
 
-    /// The present time by the tenant's clock.
+    /// The present time by the tenant's clock, or somewhat later.
     fn tenant_now(&self) -> Micros {
-        self.tenant_time + micros(self.edges.clock.monotonic().saturating_sub(self.begun))
+        let reckoned = self.tenant_time + micros(self.edges.clock.monotonic().saturating_sub(self.begun));
+        self.edges.source.now().map_or(reckoned, |now| now.max(reckoned))
     }
 
     /// Notes root keys that ended, for what ends with them.

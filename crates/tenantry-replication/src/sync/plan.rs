@@ -210,11 +210,7 @@ pub(super) fn unapplied_since(tasks: &[Task], feed: &str, state: &State) -> Opti
             || planted(Defect::WrittenMeansApplied)
     });
     // The tenant's clock is known to a second or so, and events become readable late.
-    Some(Unapplied {
-        since: since - LOG_OVERLAP,
-        read_since: read_since - LOG_OVERLAP,
-        known_are_applied,
-    })
+    Some(Unapplied { since: since - LOG_OVERLAP, read_since: read_since - LOG_OVERLAP, known_are_applied })
 }
 
 /// The name of a checkpoint that stands for these tables of a stream, and perhaps for others: where there are several, the one that

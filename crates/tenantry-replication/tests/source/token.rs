@@ -88,6 +88,23 @@ fn an_answer_in_the_tenants_stead_that_tells_no_time_is_not_taken_for_its_own() 
 }
 
 #[test]
+fn an_answer_out_of_a_cache_does_not_put_the_time_back() {
+    let tenant = Tenant::new(unlimited());
+    let source = tenant.source();
+    source.begin();
+    tenant.clock.run(source.connect()).unwrap();
+    let roles = || Read { stream: stream("roles"), parents: Vec::new(), from: None, since: None };
+    tenant.clock.run(super::read_all(source.open(roles()))).unwrap();
+    tenant.fault(json!({ "path": "/api/v2/roles", "status": 200, "body": { "roles": [], "total": 0 },
+        "headers": { "date": "Mon, 02 Nov 2026 07:00:00 GMT" } }));
+    tenant.clock.run(super::read_all(source.open(roles()))).unwrap();
+    let truth = tenant.clock.truth();
+    assert!((source.now().unwrap() - truth).abs() <= 1_000_000, "{:?} at {truth}", source.now());
+    source.begin();
+    assert_eq!(source.now(), None, "what an earlier run was told may be too old");
+}
+
+#[test]
 fn wrong_credentials_are_refused_at_once() {
     let tenant = Tenant::new(unlimited());
     let source = tenant.source_with(|settings| {

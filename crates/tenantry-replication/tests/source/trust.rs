@@ -150,8 +150,10 @@ fn what_a_list_that_trails_behind_does_not_show_yet_is_seen_by_the_next_run() {
 
 #[test]
 fn an_event_that_becomes_readable_after_several_runs_is_applied_all_the_same() {
-    let scene =
-        Scene::with_log_lag(Duration::from_mins(5), Config { roles: 5, log_own_traffic: false, ..Config::default() });
+    let scene = Scene::with_log_lag(
+        Duration::from_mins(5),
+        Config { roles: 5, log_own_traffic: false, ..Config::default() },
+    );
     scene.sync_all();
     scene.pass(Duration::from_mins(10));
     scene.sync_all();

@@ -69,6 +69,8 @@ pub(super) struct Client {
     /// What the tenant's clock showed when our monotonic one began to count, in microseconds; `i64::MIN` while unknown. Not how far it is
     /// ahead of our time of day, which may be set at any moment.
     epoch: AtomicI64,
+    /// The latest that this run's answers have told.
+    latest_epoch: AtomicI64,
 }
 
 /// One request.
@@ -216,9 +218,10 @@ impl Client {
         let tokens = Tokens::new(&settings.credentials);
         let budget = Budget::new(&settings, Arc::clone(&clock));
         let allowance = Allowance::new(&settings, clock.monotonic());
-        let epoch = AtomicI64::new(i64::MIN);
+        let unknown = || AtomicI64::new(i64::MIN);
+        let (epoch, latest_epoch) = (unknown(), unknown());
         let (sent, delays) = (AtomicU64::new(0), OfStreams::default());
-        Self { settings, transport, clock, tokens, budget, allowance, sent, delays, epoch }
+        Self { settings, transport, clock, tokens, budget, allowance, sent, delays, epoch, latest_epoch }
     }
 
     /// Waits until a request may be sent, by what the tenant's limits leave us and by what the operator allows.
@@ -315,6 +318,7 @@ impl Client {
     /// Counts requests and allowance from now on.
     pub(super) fn begin(&self) {
         self.sent.store(0, Ordering::Relaxed);
+        self.latest_epoch.store(i64::MIN, Ordering::Relaxed);
         self.delays.forget();
         self.allowance.renew(self.clock.monotonic());
     }

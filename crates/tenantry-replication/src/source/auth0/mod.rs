@@ -104,6 +104,10 @@ impl Source for Auth0 {
         Ok(Access { scopes: token.scopes, clock_ahead_seconds: self.client.ahead().map(seconds) })
     }
 
+    fn now(&self) -> Option<Micros> {
+        self.client.tenant_now_at_most()
+    }
+
     fn open(&self, read: Read) -> Box<dyn Pages> {
         let reader = Reader::new(Arc::clone(&self.client), read.stream);
         let Some(endpoint) = &read.stream.endpoint else { return Box::new(Nothing) };

@@ -12,9 +12,9 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
-use governor::{Governor, Ticket, Verdict};
 pub(super) use governor::Group;
 use governor::Standing;
+use governor::{Governor, Ticket, Verdict};
 
 use super::settings::{LEAVE_MAX, Settings};
 use super::transport::Headers;

@@ -28,6 +28,12 @@ impl Client {
         }
     }
 
+    /// Now by that answer since [`Client::begin`] which puts it latest.
+    pub(in crate::source::auth0) fn tenant_now_at_most(&self) -> Option<Micros> {
+        let epoch = self.latest_epoch.load(Ordering::Relaxed);
+        (epoch != i64::MIN).then(|| epoch.saturating_add(micros(self.clock.monotonic())))
+    }
+
     /// How far the tenant's clock is ahead of ours, in microseconds and good to about a second.
     pub(in crate::source::auth0) fn ahead(&self) -> Option<Micros> {
         let is_known = self.epoch.load(Ordering::Relaxed) != i64::MIN;
@@ -39,7 +45,9 @@ impl Client {
         if let Some(date) = headers.get("date").and_then(calendar::parse_http) {
             let ours = micros(sent).midpoint(micros(self.clock.monotonic()));
             let theirs = date + MICROS_PER_SECOND / 2;
-            self.epoch.store(theirs.saturating_sub(ours), Ordering::Relaxed);
+            let epoch = theirs.saturating_sub(ours);
+            self.epoch.store(epoch, Ordering::Relaxed);
+            self.latest_epoch.fetch_max(epoch, Ordering::Relaxed);
         }
     }
 
