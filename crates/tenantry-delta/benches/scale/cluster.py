@@ -79,7 +79,11 @@ def kubernetes(pods):
         def log_message(self, *_):
             pass
 
-    return http.server.ThreadingHTTPServer((HERE, 0), Handler)
+    class Api(http.server.ThreadingHTTPServer):
+        def handle_error(self, request, address):
+            """A driver that goes away in the middle of a request is no news."""
+
+    return Api((HERE, 0), Handler)
 
 
 def stop(processes):

@@ -1,0 +1,267 @@
+"""A day of changes, published by the statements of Sail in the way in which the destination publishes.
+
+What is stored decides: staged rows are compared with it, only new and changed ones are written, one commit for each table, and a publish that
+is repeated writes nothing. Rows of the users go by `MERGE`; where all rows are new they are appended, which touches no file that is there.
+Counts and checksums are DuckDB's, which has no part in the publish.
+"""
+
+import os
+import shutil
+import time
+
+import deltalake
+import duckdb
+
+import generate
+from generate import IDENTITIES, LOGS, TABLES, USERS, filled, typed
+
+WRITTEN = 1
+SWEPT = 2
+SYNCED = "_fivetran_synced"
+DELETED = "_fivetran_deleted"
+# Of the log only these go into its checksum: all of 28 columns would take longer than the publish.
+SUMMED_OF_LOGS = ("log_id", "type", "date", "user_id", "ip", "_day")
+
+
+class Day:
+    """What a day brings: changed, unchanged, deleted and new users, identities of the new ones, new events and late doubles."""
+
+    def __init__(self, made, users, events, folder):
+        self.made = made
+        self.folder = folder
+        self.changed = users * 8 // 10
+        self.new = users - self.changed
+        self.unchanged = users // 20
+        self.swept = users // 100
+        self.events = events
+        self.doubles = events // 100
+
+    def path(self, table):
+        return os.path.join(self.folder, table)
+
+    def synced(self):
+        return f"timestamp '{self.made.day(self.made.days + 1)} 00:00:00'"
+
+    def stage(self):
+        """Writes what comes to files, as a reader of the tenant would."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        connection = self.made.connect()
+        self._copy(connection, "users", self._users())
+        self._copy(connection, "user_identities", self._identities())
+        self._copy(connection, "logs", self._logs())
+
+    def _copy(self, connection, table, query):
+        os.makedirs(self.path(table))
+        times = {"timestamp": "timestamptz"}
+        columns = ", ".join(
+            f'"{name}"::{times[kind]} as "{name}"' if kind in times else f'"{name}"'
+            for name, kind in TABLES[table]["columns"].items()
+        )
+        rows = f"select {columns}, _change from ({query})"
+        connection.execute(f"copy ({rows}) to '{self.path(table)}/rows.parquet' (row_group_size 100000)")
+
+    def _numbered(self, query, numbers):
+        """A query of the generator over other numbers than a range."""
+        values = {"$users": self.made.users, "$synced": self.synced(), "(select unnest(range($first, $last)) as n)": numbers}
+        return filled(query, {name: value for name, value in sorted(values.items(), reverse=True)})
+
+    def _spread(self, count, offset):
+        """Numbers of stored users, spread over the whole table."""
+        step = max(1, self.made.users // max(1, count))
+        return f"(select i * {step} + {offset} as n from range({count}) as r(i))"
+
+    def _users(self):
+        login = f"({self.synced()} - to_seconds((hash(id) % 86400)::bigint))"
+        changed = self._numbered(USERS, self._spread(self.changed, 0))
+        unchanged = self._numbered(USERS, self._spread(self.unchanged, 1))
+        swept = self._numbered(USERS, self._spread(self.swept, 2))
+        return f"""
+            select * replace ({login} as last_login, coalesce(logins_count, 0) + 1 as logins_count, {login} as updated_at),
+                {WRITTEN} as _change from ({changed})
+            union all select *, {WRITTEN} from ({unchanged})
+            union all select *, {SWEPT} from ({swept})
+            union all select * replace ({self._new_key()} as id), {WRITTEN} from ({self._numbered(USERS, self._new())})"""
+
+    def _new(self):
+        return f"(select unnest(range({self.made.users}, {self.made.users + self.new})) as n)"
+
+    def _new_key(self):
+        """Keys of users that were born today, behind those of all other database users."""
+        return "'auth0|' || lower(to_hex((1793404800 + hash(id) % 86400)::bigint) || to_hex(hash(id) | 9223372036854775808))"
+
+    def _identities(self):
+        rows = self._numbered(IDENTITIES, self._new())
+        key = self._new_key().replace("id)", "users_id)")
+        return f"""select * replace ({key} as users_id, 'auth0' as provider, 'users' as connection), {WRITTEN} as _change
+            from ({rows}) where "index" = 0"""
+
+    def _logs(self):
+        made = self.made
+        first = made.days * made.logs_in_day
+        today = made.rows(LOGS, first, first + self.events - self.doubles, made.day(made.days), self.synced())
+        # Late doubles come from the day before.
+        before = made.rows(LOGS, first - made.logs_in_day, first, made.day(made.days - 1))
+        every = max(1, made.logs_in_day // max(1, self.doubles))
+        late = f"select * from (select *, row_number() over () as place from ({before})) where place % {every} = 0"
+        return f"""select *, {WRITTEN} as _change from ({today})
+            union all (select * exclude (place), {WRITTEN} from ({late}) limit {self.doubles})"""
+
+
+def publish(session, day, table):
+    """Publishes the staged rows of one table in one commit at the most; what was found and done."""
+    path = day.made.path(table)
+    found = os.path.join(day.folder, f"{table}.found")
+    shutil.rmtree(found, ignore_errors=True)
+    began = time.monotonic()
+    before = deltalake.DeltaTable(path).version()
+    session.read.parquet(day.path(table)).createOrReplaceTempView("staged")
+    bounds = session.sql(bounds_of(table)).collect()[0]
+    session.sql(comparison(table, path, bounds)).write.parquet(found)
+    session.read.parquet(found).createOrReplaceTempView("found")
+    counts = session.sql("select _is_new, _change, count(*) from found group by _is_new, _change").collect()
+    new = sum(count for is_new, _, count in counts if is_new)
+    stale = sum(count for is_new, change, count in counts if not is_new and change == WRITTEN)
+    swept = sum(count for is_new, change, count in counts if not is_new and change == SWEPT)
+    compared = time.monotonic() - began
+    if stale + swept:
+        session.sql(merge(table, path)).collect()
+    elif new:
+        session.sql(append(table, path)).collect()
+    after = deltalake.DeltaTable(path).version()
+    if after != before + bool(new + stale + swept):
+        raise SystemExit(f"{table} went from version {before} to {after}: somebody else wrote, or a commit was not made")
+    return {
+        "new": new, "changed": stale, "deleted": swept,
+        "compare_seconds": round(compared, 1), "write_seconds": round(time.monotonic() - began - compared, 1),
+    }  # fmt: skip
+
+
+def bounds_of(table):
+    key = TABLES[table]["key"][0]
+    return f"select min({key}), max({key}) from staged"
+
+
+def same_key(table):
+    return " and ".join(f"stored.`{key}` = source.`{key}`" for key in TABLES[table]["key"])
+
+
+def comparison(table, path, bounds):
+    """Staged rows that are new or differ, beside what is stored between the smallest and the largest of their keys."""
+    columns = list(TABLES[table]["columns"])
+    key = TABLES[table]["key"][0]
+    compared = [name for name in columns if name != SYNCED and name not in TABLES[table]["key"]]
+    if "partition" in TABLES[table]:
+        # A stored event does not change; its key is all that has to be read.
+        compared = [DELETED]
+    differs = " or ".join(f"not (stored.`{name}` <=> source.`{name}`)" for name in compared)
+    wanted = ", ".join(f"source.`{name}`" for name in columns)
+    read = ", ".join(f"`{name}`" for name in [*TABLES[table]["key"], *compared])
+    return f"""
+        select {wanted}, source._change, stored.`{key}` is null as _is_new
+        from staged as source left join
+            (select {read} from delta.`{path}` where `{key}` >= '{bounds[0]}' and `{key}` <= '{bounds[1]}') as stored
+            on {same_key(table)}
+        where source._change = {WRITTEN} and (stored.`{key}` is null or {differs})
+            or source._change = {SWEPT} and not stored.{DELETED}"""
+
+
+def merge(table, path):
+    columns = list(TABLES[table]["columns"])
+    update = ", ".join(f"`{name}` = source.`{name}`" for name in columns)
+    names = ", ".join(f"`{name}`" for name in columns)
+    values = ", ".join(f"source.`{name}`" for name in columns)
+    return f"""
+        merge into delta.`{path}` as stored using found as source on {same_key(table)}
+        when matched and source._change = {WRITTEN} then update set {update}
+        when matched and source._change = {SWEPT} then update set {DELETED} = true, {SYNCED} = source.{SYNCED}
+        when not matched and source._change = {WRITTEN} then insert ({names}) values ({values})"""
+
+
+def append(table, path):
+    names = ", ".join(f"`{name}`" for name in TABLES[table]["columns"])
+    order = ", ".join(f"`{name}`" for name in TABLES[table]["key"])
+    return f"insert into delta.`{path}` select {names} from found order by {order}"
+
+
+def summed(table):
+    columns = SUMMED_OF_LOGS if table == "logs" else [name for name in TABLES[table]["columns"] if name != SYNCED]
+    return ", ".join(f'"{name}"' for name in columns)
+
+
+def total(connection, query, columns):
+    """Rows, and a checksum that every lost, doubled or changed one alters."""
+    return connection.execute(f"select count(*), coalesce(sum(hash({columns})::hugeint), 0) from ({query})").fetchone()
+
+
+def expected(connection, day, table):
+    """What the table has to hold after the publish, from what it holds before it and what is staged."""
+    stored = f"delta_scan('{day.made.path(table)}')"
+    staged = f"read_parquet('{day.path(table)}/*.parquet')"
+    keys = TABLES[table]["key"]
+    same = " and ".join(f'stored."{key}" = staged."{key}"' for key in keys)
+    columns = summed(table)
+    untouched = f"select * from {stored} as stored where not exists (select 1 from {staged} as staged where {same})"
+    swept = f"""select stored.* replace (true as {DELETED}) from {stored} as stored semi join
+        (select * from {staged} where _change = {SWEPT}) as staged on {same}"""
+    parts = [untouched, f"select * from {staged} where _change = {WRITTEN}", swept]
+    if table == "logs":
+        # The log is large: all of it, and of the staged events those that it has not.
+        known = f"select * from {stored} as stored semi join {staged} as staged on {same}"
+        all_of_it = total(connection, f"select * from {stored}", columns)
+        came = total(connection, f"select * from {staged}", columns)
+        doubled = total(connection, known, columns)
+        return tuple(a + b - c for a, b, c in zip(all_of_it, came, doubled))
+    sums = [total(connection, part, columns) for part in parts]
+    return tuple(sum(part) for part in zip(*sums))
+
+
+def holds(connection, day, table):
+    return total(connection, f"select * from delta_scan('{day.made.path(table)}')", summed(table))
+
+
+def with_new_sync_time(connection, day, table):
+    """Rows that say that this publish wrote them."""
+    moment = day.synced().replace("timestamp ", "timestamptz ").replace("00:00:00'", "00:00:00+00'")
+    stored = f"delta_scan('{day.made.path(table)}')"
+    return connection.execute(f"select count(*) from {stored} where {SYNCED} = {moment}").fetchone()[0]
+
+
+def paths(made, table):
+    """Files of a table with their bytes."""
+    import pyarrow
+
+    actions = pyarrow.table(deltalake.DeltaTable(made.path(table)).get_add_actions(flatten=True))
+    return dict(zip(actions["path"].to_pylist(), actions["size_bytes"].to_pylist()))
+
+
+def run(running, day, connection):
+    """Publishes a day table by table, checks each, and repeats it."""
+    done = {}
+    for table in TABLES:
+        wanted = expected(connection, day, table)
+        before = paths(day.made, table)
+        cpu = running.cpu()
+        result = publish(running.session, day, table)
+        result["cpu_seconds"] = round(running.cpu() - cpu, 1)
+        after = paths(day.made, table)
+        result["files_before"] = len(before)
+        result["files_removed"] = len(before.keys() - after.keys())
+        result["files_added"] = len(after.keys() - before.keys())
+        result["bytes_added"] = sum(after[path] for path in after.keys() - before.keys())
+        held = holds(connection, day, table)
+        if held != wanted:
+            raise SystemExit(f"{table} holds {held[0]} rows with another sum than the {wanted[0]} that it has to hold")
+        written = result["new"] + result["changed"] + result["deleted"]
+        if with_new_sync_time(connection, day, table) != written:
+            raise SystemExit(f"not exactly the {written} rows of {table} that changed say that they did")
+        version = deltalake.DeltaTable(day.made.path(table)).version()
+        again = publish(running.session, day, table)
+        if again["new"] + again["changed"] + again["deleted"]:
+            raise SystemExit(f"a repeated publish of {table} found {again}")
+        if deltalake.DeltaTable(day.made.path(table)).version() != version:
+            raise SystemExit(f"a repeated publish of {table} wrote")
+        result["again_seconds"] = again["compare_seconds"]
+        result["rows_after"] = held[0]
+        done[table] = result
+        print(table, result, flush=True)
+    return done

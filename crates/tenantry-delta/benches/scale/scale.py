@@ -1,0 +1,117 @@
+"""Shows what a set of Delta tables of some size costs one process and several: made, asked, and brought up to date by Sail in cluster mode.
+
+Usage: scale.py FOLDER [--users N] [--logs N] [--days N] [--workers 1,2,4] [--repeat N] [--steps make,ask,merge]
+       [--changed-users N] [--new-logs N]
+
+Writes what it measured to FOLDER/result.json as well. Delete FOLDER afterwards.
+"""
+
+import argparse
+import json
+import os
+import resource
+import shutil
+import sys
+import time
+
+os.environ.setdefault("PYTHONWARNINGS", "ignore::FutureWarning")
+
+import warnings
+
+warnings.simplefilter("ignore", FutureWarning)
+
+import generate
+import merge
+import questions
+from cluster import cluster
+
+
+def main():
+    said = arguments()
+    made = generate.Set(said.folder, said.users, said.logs, said.days)
+    results = os.path.join(said.folder, "result.json")
+    result = json.load(open(results)) if os.path.exists(results) else {}
+    steps = {"make": make, "ask": ask, "merge": bring_up_to_date}
+    for step in said.steps.split(","):
+        result[step] = steps[step](said, made)
+        with open(results, "w") as file:
+            json.dump(result, file, indent=1)
+
+
+def arguments():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder", type=os.path.abspath)
+    parser.add_argument("--users", type=int, default=1_000_000)
+    parser.add_argument("--logs", type=int, default=5_000_000)
+    parser.add_argument("--days", type=int, default=30)
+    parser.add_argument("--workers", default="1,2,4")
+    parser.add_argument("--repeat", type=int, default=2)
+    parser.add_argument("--steps", default="make,ask,merge")
+    parser.add_argument("--changed-users", type=int)
+    parser.add_argument("--new-logs", type=int)
+    said = parser.parse_args()
+    said.workers = [int(number) for number in said.workers.split(",")]
+    return said
+
+
+def own_cpu():
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
+def make(said, made):
+    for table in generate.TABLES:
+        shutil.rmtree(made.path(table), ignore_errors=True)
+    began, cpu = time.monotonic(), own_cpu()
+    generate.generate(made)
+    result = {table: generate.files(made.path(table)) for table in generate.TABLES}
+    result["seconds"], result["cpu_seconds"] = round(time.monotonic() - began, 1), round(own_cpu() - cpu, 1)
+    print(result, flush=True)
+    return result
+
+
+def ask(said, made):
+    asked = questions.questions(made)
+    result = {"duckdb": {}, "sail": {}}
+    answers = {}
+    for threads in (1, os.cpu_count()):
+        connection = questions.one_process(threads)
+        questions.open_by_duckdb(connection, made)
+        times = result["duckdb"][f"{threads} threads"] = {}
+        for name, question in asked.items():
+            query = lambda question=question: connection.execute(question).to_arrow_table()
+            seconds, cpu, answers[name] = questions.timed(query, own_cpu, said.repeat)
+            times[name] = [round(seconds, 2), round(cpu, 2)]
+            print(f"duckdb, {threads} threads: {name}: {seconds:.2f} s, {cpu:.2f} CPU s", flush=True)
+        connection.close()
+    for workers in said.workers:
+        with cluster(workers, os.path.join(said.folder, f"cluster-{workers}")) as running:
+            questions.open_by_sail(running.session, made)
+            times = result["sail"][f"{workers} workers"] = {}
+            for name, question in asked.items():
+                query = lambda question=question: running.session.sql(question).toArrow()
+                seconds, cpu, answer = questions.timed(query, running.cpu, said.repeat)
+                times[name] = [round(seconds, 2), round(cpu, 2)]
+                print(f"sail, {workers} workers: {name}: {seconds:.2f} s, {cpu:.2f} CPU s", flush=True)
+                if answer != answers[name]:
+                    raise SystemExit(f"sail answers {answer[:3]} where duckdb answers {answers[name][:3]}")
+            times["memory of driver and workers, MB"] = running.peaks()
+    return result
+
+
+def bring_up_to_date(said, made):
+    changed = said.changed_users or made.users // 100
+    events = said.new_logs or made.logs_in_day
+    day = merge.Day(made, changed, events, os.path.join(said.folder, "staged"))
+    day.stage()
+    workers = max(said.workers)
+    with cluster(workers, os.path.join(said.folder, "cluster-merge")) as running:
+        result = merge.run(running, day, questions.one_process(os.cpu_count()))
+        result["workers"] = workers
+        result["memory of driver and workers, MB"] = running.peaks()
+    print(result["memory of driver and workers, MB"], flush=True)
+    return result
+
+
+if __name__ == "__main__":
+    sys.exit(main())
