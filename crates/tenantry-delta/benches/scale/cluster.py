@@ -177,8 +177,11 @@ def cluster(workers, folder):
             time.sleep(0.1)
         if len(running.workers()) != workers:
             raise SystemExit(f"{len(running.workers())} worker processes run where {workers} were to")
-        yield running
-        session.stop()
+        try:
+            yield running
+        finally:
+            # Before the driver is gone: its client would ask it again and again for minutes.
+            session.stop()
     finally:
         stop([driver])
         pods.stop()

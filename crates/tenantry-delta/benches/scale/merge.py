@@ -117,8 +117,11 @@ def publish(session, day, table):
     session.read.parquet(day.path(table)).createOrReplaceTempView("staged")
     bounds = session.sql(bounds_of(table)).collect()[0]
     session.sql(comparison(table, path, bounds)).write.parquet(found)
-    session.read.parquet(found).createOrReplaceTempView("found")
-    counts = session.sql("select _is_new, _change, count(*) from found group by _is_new, _change").collect()
+    counts = []
+    # Of no rows neither a file nor a folder is written.
+    if os.path.isdir(found) and any(name.endswith(".parquet") for name in os.listdir(found)):
+        session.read.parquet(found).createOrReplaceTempView("found")
+        counts = session.sql("select _is_new, _change, count(*) from found group by _is_new, _change").collect()
     new = sum(count for is_new, _, count in counts if is_new)
     stale = sum(count for is_new, change, count in counts if not is_new and change == WRITTEN)
     swept = sum(count for is_new, change, count in counts if not is_new and change == SWEPT)
@@ -126,7 +129,7 @@ def publish(session, day, table):
     if stale + swept:
         session.sql(merge(table, path)).collect()
     elif new:
-        session.sql(append(table, path)).collect()
+        append(session, table, path)
     after = deltalake.DeltaTable(path).version()
     if after != before + bool(new + stale + swept):
         raise SystemExit(f"{table} went from version {before} to {after}: somebody else wrote, or a commit was not made")
@@ -177,10 +180,14 @@ def merge(table, path):
         when not matched and source._change = {WRITTEN} then insert ({names}) values ({values})"""
 
 
-def append(table, path):
+def append(session, table, path):
+    """By the writer, since `insert into` takes no path in Sail 0.7.2."""
     names = ", ".join(f"`{name}`" for name in TABLES[table]["columns"])
     order = ", ".join(f"`{name}`" for name in TABLES[table]["key"])
-    return f"insert into delta.`{path}` select {names} from found order by {order}"
+    writer = session.sql(f"select {names} from found order by {order}").write.format("delta").mode("append")
+    if "partition" in TABLES[table]:
+        writer = writer.partitionBy(TABLES[table]["partition"])
+    writer.save(path)
 
 
 def summed(table):
