@@ -10,7 +10,7 @@ import shutil
 import time
 
 import deltalake
-import duckdb
+import pyarrow
 
 import generate
 from generate import IDENTITIES, LOGS, TABLES, USERS, filled, typed
@@ -107,8 +107,8 @@ class Day:
             union all (select * exclude (place), {WRITTEN} from ({late}) limit {self.doubles})"""
 
 
-def publish(session, day, table):
-    """Publishes the staged rows of one table in one commit at the most; what was found and done."""
+def publish(session, day, table, tell=lambda: None):
+    """Publishes the staged rows of one table in one commit at the most; what was found and done. Tells when it is about to write."""
     path = day.made.path(table)
     found = os.path.join(day.folder, f"{table}.found")
     shutil.rmtree(found, ignore_errors=True)
@@ -126,6 +126,7 @@ def publish(session, day, table):
     stale = sum(count for is_new, change, count in counts if not is_new and change == WRITTEN)
     swept = sum(count for is_new, change, count in counts if not is_new and change == SWEPT)
     compared = time.monotonic() - began
+    tell()
     if stale + swept:
         session.sql(merge(table, path)).collect()
     elif new:
@@ -222,8 +223,8 @@ def expected(connection, day, table):
     return tuple(sum(part) for part in zip(*sums))
 
 
-def holds(connection, day, table):
-    return total(connection, f"select * from delta_scan('{day.made.path(table)}')", summed(table))
+def holds(connection, made, table):
+    return total(connection, f"select * from delta_scan('{made.path(table)}')", summed(table))
 
 
 def with_new_sync_time(connection, day, table):
@@ -235,8 +236,6 @@ def with_new_sync_time(connection, day, table):
 
 def paths(made, table):
     """Files of a table with their bytes."""
-    import pyarrow
-
     actions = pyarrow.table(deltalake.DeltaTable(made.path(table)).get_add_actions(flatten=True))
     return dict(zip(actions["path"].to_pylist(), actions["size_bytes"].to_pylist()))
 
@@ -255,7 +254,7 @@ def run(running, day, connection):
         result["files_removed"] = len(before.keys() - after.keys())
         result["files_added"] = len(after.keys() - before.keys())
         result["bytes_added"] = sum(after[path] for path in after.keys() - before.keys())
-        held = holds(connection, day, table)
+        held = holds(connection, day.made, table)
         if held != wanted:
             raise SystemExit(f"{table} holds {held[0]} rows with another sum than the {wanted[0]} that it has to hold")
         written = result["new"] + result["changed"] + result["deleted"]

@@ -1,7 +1,10 @@
 """Shows what a set of Delta tables of some size costs one process and several: made, asked, and brought up to date by Sail in cluster mode.
 
-Usage: scale.py FOLDER [--users N] [--logs N] [--days N] [--workers 1,2,4] [--repeat N] [--steps make,ask,merge]
-       [--changed-users N] [--new-logs N]
+Usage: scale.py FOLDER [--users N] [--logs N] [--days N] [--workers 1,2,4] [--repeat N] [--steps make,ask,kill,merge]
+       [--changed-users N] [--new-logs N] [--merge-workers N] [--kill-after SECONDS]
+
+Steps: `make` writes the set, `ask` asks it, `merge` brings a day of changes into it. `kill`, before `merge`, kills driver and workers that long
+after a `MERGE` of the users began.
 
 Writes what it measured to FOLDER/result.json as well. Delete FOLDER afterwards.
 """
@@ -11,6 +14,8 @@ import json
 import os
 import resource
 import shutil
+import signal
+import subprocess
 import sys
 import time
 
@@ -20,10 +25,16 @@ import warnings
 
 warnings.simplefilter("ignore", FutureWarning)
 
+import deltalake
+
 import generate
 import merge
 import questions
 from cluster import cluster
+
+
+# What a publish says when it is about to write.
+WRITING = "writing"
 
 
 def main():
@@ -31,7 +42,7 @@ def main():
     made = generate.Set(said.folder, said.users, said.logs, said.days)
     results = os.path.join(said.folder, "result.json")
     result = json.load(open(results)) if os.path.exists(results) else {}
-    steps = {"make": make, "ask": ask, "merge": bring_up_to_date}
+    steps = {"make": make, "ask": ask, "kill": kill, "merge": bring_up_to_date, "publish-users": publish_users}
     for step in said.steps.split(","):
         result[step] = steps[step](said, made)
         with open(results, "w") as file:
@@ -46,9 +57,11 @@ def arguments():
     parser.add_argument("--days", type=int, default=30)
     parser.add_argument("--workers", default="1,2,4")
     parser.add_argument("--repeat", type=int, default=2)
-    parser.add_argument("--steps", default="make,ask,merge")
+    parser.add_argument("--steps", default="make,ask,kill,merge")
     parser.add_argument("--changed-users", type=int)
     parser.add_argument("--new-logs", type=int)
+    parser.add_argument("--merge-workers", type=int, default=2)
+    parser.add_argument("--kill-after", type=float, default=1)
     said = parser.parse_args()
     said.workers = [int(number) for number in said.workers.split(",")]
     return said
@@ -99,15 +112,52 @@ def ask(said, made):
     return result
 
 
-def bring_up_to_date(said, made):
+def day_of(said, made):
     changed = said.changed_users or made.users // 100
     events = said.new_logs or made.logs_in_day
-    day = merge.Day(made, changed, events, os.path.join(said.folder, "staged"))
+    return merge.Day(made, changed, events, os.path.join(said.folder, "staged"))
+
+
+def publish_users(said, made):
+    """One publish of the users, to be killed."""
+    with cluster(said.merge_workers, os.path.join(said.folder, "cluster-killed")) as running:
+        return merge.publish(running.session, day_of(said, made), "users", lambda: print(WRITING, flush=True))
+
+
+def kill(said, made):
+    day_of(said, made).stage()
+    connection = questions.one_process(os.cpu_count())
+    table = made.path("users")
+    version, held = deltalake.DeltaTable(table).version(), merge.holds(connection, made, "users")
+    arguments = [argument for argument in sys.argv if not argument.startswith("--steps")]
+    if "--steps" in sys.argv:
+        del arguments[sys.argv.index("--steps")]
+    # A process group of its own, that driver and workers belong to.
+    victim = subprocess.Popen(
+        [sys.executable, *arguments, "--steps=publish-users"],
+        stdout=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+    if not any(line.strip() == WRITING for line in victim.stdout):
+        raise SystemExit("the publish that was to be killed did not come to write")
+    time.sleep(said.kill_after)
+    os.killpg(victim.pid, signal.SIGKILL)
+    victim.wait()
+    if deltalake.DeltaTable(table).version() != version:
+        raise SystemExit("the MERGE was committed before it was killed: take a smaller --kill-after")
+    if merge.holds(connection, made, "users") != held:
+        raise SystemExit("a MERGE that was killed changed what the table holds")
+    known = merge.paths(made, "users").keys()
+    left = [name for name in os.listdir(table) if name.endswith(".parquet") and name not in known]
+    print(f"killed after {said.kill_after} s: version and rows as before, {len(left)} files that no version names", flush=True)
+    return {"after_seconds": said.kill_after, "files_left": len(left)}
+
+
+def bring_up_to_date(said, made):
+    day = day_of(said, made)
     day.stage()
-    workers = max(said.workers)
-    with cluster(workers, os.path.join(said.folder, "cluster-merge")) as running:
+    with cluster(said.merge_workers, os.path.join(said.folder, "cluster-merge")) as running:
         result = merge.run(running, day, questions.one_process(os.cpu_count()))
-        result["workers"] = workers
+        result["workers"] = said.merge_workers
         result["memory of driver and workers, MB"] = running.peaks()
     print(result["memory of driver and workers, MB"], flush=True)
     return result
