@@ -6,7 +6,7 @@ export CARGO_TARGET_DIR ?= $(CACHE)/target
 export PATH := $(PATH):$(HOME)/.cargo/bin:$(CACHE)/uv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-delta build release docs screenshots fuzz deny setup setup-build setup-tests setup-delta
+.PHONY: help demo test test-delta bench-scale build release docs screenshots fuzz deny setup setup-build setup-tests setup-delta
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -19,6 +19,11 @@ test: setup-tests ## Run every check and every test
 
 test-delta: setup-delta ## Run the checks and tests of Delta Lake, which `make test` leaves out: its engine takes long to build
 	@TENANTRY_REQUIRE_CLIENTS=1 cargo xtask delta
+
+bench-scale: ## Make Delta tables of USERS and LOGS (1000000, 5000000), ask and merge them on one process and several; in DIR, 1 GB or more
+	@scripts/setup.sh delta
+	@"$(CACHE)/readers/bin/python" crates/tenantry-delta/benches/scale/scale.py "$(or $(DIR),$(CACHE)/scale)" \
+		--users $(or $(USERS),1000000) --logs $(or $(LOGS),5000000) $(ARGS)
 
 build: setup-build ## Build the tenantry command
 	@cargo build --locked -p tenantry
