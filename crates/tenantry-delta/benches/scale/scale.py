@@ -1,6 +1,6 @@
 """Shows what a set of Delta tables of some size costs one process and several: made, asked, and brought up to date by Sail in cluster mode.
 
-Usage: scale.py FOLDER [--users N] [--logs N] [--days N] [--workers 1,2,4] [--repeat N] [--steps make,ask,kill,merge]
+Usage: scale.py FOLDER [--users N] [--logs N] [--days N] [--workers 1,2,4] [--threads 1,2] [--repeat N] [--steps make,ask,kill,merge]
        [--changed-users N] [--new-logs N] [--merge-workers N] [--kill-after SECONDS]
 
 Steps: `make` writes the set, `ask` asks it, `merge` brings a day of changes into it. `kill`, before `merge`, kills driver and workers that long
@@ -56,6 +56,7 @@ def arguments():
     parser.add_argument("--logs", type=int, default=5_000_000)
     parser.add_argument("--days", type=int, default=30)
     parser.add_argument("--workers", default="1,2,4")
+    parser.add_argument("--threads", default=f"1,{os.cpu_count()}")
     parser.add_argument("--repeat", type=int, default=2)
     parser.add_argument("--steps", default="make,ask,kill,merge")
     parser.add_argument("--changed-users", type=int)
@@ -63,6 +64,7 @@ def arguments():
     parser.add_argument("--merge-workers", type=int, default=2)
     parser.add_argument("--kill-after", type=float, default=1)
     said = parser.parse_args()
+    said.threads = [int(number) for number in said.threads.split(",")]
     said.workers = [int(number) for number in said.workers.split(",")]
     return said
 
@@ -87,7 +89,7 @@ def ask(said, made):
     asked = questions.questions(made)
     result = {"duckdb": {}, "sail": {}}
     answers = {}
-    for threads in (1, os.cpu_count()):
+    for threads in said.threads:
         connection = questions.one_process(threads)
         questions.open_by_duckdb(connection, made)
         times = result["duckdb"][f"{threads} threads"] = {}
