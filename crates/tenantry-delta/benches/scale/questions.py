@@ -1,5 +1,6 @@
 """Questions to the tables, in SQL that Sail and DuckDB both understand, and what asks them."""
 
+import atexit
 import os
 import shutil
 import tempfile
@@ -33,6 +34,7 @@ QUESTIONS = {
 def one_process(threads):
     """DuckDB with the extension that its package carries, put where it is looked for."""
     home = tempfile.mkdtemp(prefix="scale-")
+    atexit.register(shutil.rmtree, home, True)
     carried = os.path.join(os.path.dirname(duckdb_extension_delta.__file__), "extensions")
     files = [
         os.path.join(folder, file)
