@@ -10,14 +10,15 @@ use bytes::Bytes;
 use super::{Client, Method, TOKEN_BYTES_MAX, Tries};
 use crate::clock::{MICROS_PER_SECOND, Micros, micros};
 use crate::defects::{Defect, planted};
-use crate::error::{Retry, SourceResult, retry};
+use crate::error::{Retry, SourceError, SourceErrorKind, SourceResult, retry};
 use crate::source::auth0::calendar;
-use crate::source::auth0::failure::{self, Absent};
 use crate::source::auth0::transport::Headers;
 
 /// What a tenant tells everybody, and no limit of the Management API counts.
 const OPEN_TO_ALL: &str = "/.well-known/openid-configuration";
 const ACTION: &str = "ask the tenant for its time";
+/// After so many answers that do not tell the time none will: then there is our own clock alone.
+const SILENT_MAX: u32 = 3;
 
 impl Client {
     /// Now by the tenant's clock, as far as its answers tell. Too early, never too late, where the machine has slept since the last answer.
@@ -57,16 +58,21 @@ impl Client {
         if self.ahead().is_some() || planted(Defect::OwnClockForGivenToken) {
             return Ok(());
         }
-        let mut tries = Tries::default();
+        let (mut tries, mut silent) = (Tries::default(), 0);
         loop {
             let url = self.settings.domain.origin().url(OPEN_TO_ALL, "");
             let accept = vec![("accept", "application/json".to_owned())];
-            // Whatever the tenant's answer is, its head tells the time; what answers in its stead while it is away may not.
+            // Whatever the tenant's answer is, its head tells the time; what answers in its stead, with whatever status, may not.
             let error = match self.send(ACTION, Method::Get, url, accept, Bytes::new(), TOKEN_BYTES_MAX).await
             {
                 Err(error) if retry(error.kind) == Retry::Backoff => error,
-                Ok(answer) if self.ahead().is_none() && answer.status >= 500 => {
-                    failure::of_answer(ACTION, &answer, Absent::Feature, &[])
+                Ok(answer) if self.ahead().is_none() => {
+                    silent += 1;
+                    if silent >= SILENT_MAX && answer.status < 500 {
+                        return Ok(());
+                    }
+                    let reason = format!("an answer with status {} does not tell it", answer.status);
+                    SourceError::new(SourceErrorKind::Unavailable, ACTION, reason)
                 }
                 _ => return Ok(()),
             };
