@@ -140,15 +140,21 @@ need_auth0_clients() {
     if ! cmp -s "$pins/package-lock.json" "$clients/package-lock.json.installed"; then fetch_auth0_deploy_cli; fi
 }
 
-fetch_auth0_python() {
+# Installs the packages of a list into a Python environment of their own, made anew: `install_python HOME LIST WHAT TARGET [FLAG]`. Who calls it
+# copies the list there last, since that says that all of it is there.
+install_python() {
     have python3 || apt_install python3
     uv=$(command -v uv || echo "$cache/uv/bin/uv")
-    say "installing auth0-python for the tests"
-    rm -rf "$clients/python"
-    if ! UV_PYTHON_DOWNLOADS=never "$uv" venv --quiet --no-project "$clients/python" ||
-        ! "$uv" pip install --quiet --python "$clients/python/bin/python" -r "$pins/requirements.txt"; then
-        give_up "could not install auth0-python; check the network, then run: make setup"
+    say "installing $3 for the tests"
+    rm -rf "$1"
+    if ! UV_PYTHON_DOWNLOADS=never "$uv" venv --quiet --no-project "$1" ||
+        ! "$uv" pip install --quiet ${5:-} --python "$1/bin/python" -r "$2"; then
+        give_up "could not install $3; check the network, then run: make $4"
     fi
+}
+
+fetch_auth0_python() {
+    install_python "$clients/python" "$pins/requirements.txt" auth0-python setup
     # Last, since it says that all of it is there.
     cp "$pins/requirements.txt" "$clients/python/requirements.txt"
 }
@@ -159,14 +165,7 @@ need_emulator() {
     pins="$root/crates/tenantry-destinations/tests/$warehouse/requirements.txt"
     home="$cache/$warehouse"
     if cmp -s "$pins" "$home/requirements.txt"; then return; fi
-    have python3 || apt_install python3
-    uv=$(command -v uv || echo "$cache/uv/bin/uv")
-    say "installing $package for the tests"
-    rm -rf "$home"
-    if ! UV_PYTHON_DOWNLOADS=never "$uv" venv --quiet --no-project "$home" ||
-        ! "$uv" pip install --quiet --compile-bytecode --python "$home/bin/python" -r "$pins"; then
-        give_up "could not install $package; check the network, then run: make setup"
-    fi
+    install_python "$home" "$pins" "$package" setup --compile-bytecode
     if [ "$warehouse" = bigquery ]; then keep_spatial; fi
     # Last, since it says that all of it is there.
     cp "$pins" "$home/requirements.txt"
@@ -191,14 +190,7 @@ need_delta_readers() {
     readers="$cache/readers"
     pins="$root/crates/tenantry-delta/tests/readers"
     if cmp -s "$pins/requirements.txt" "$readers/requirements.txt"; then return; fi
-    have python3 || apt_install python3
-    uv=$(command -v uv || echo "$cache/uv/bin/uv")
-    say "installing readers of Delta Lake for the tests"
-    rm -rf "$readers"
-    if ! UV_PYTHON_DOWNLOADS=never "$uv" venv --quiet --no-project "$readers" ||
-        ! "$uv" pip install --quiet --python "$readers/bin/python" -r "$pins/requirements.txt"; then
-        give_up "could not install readers of Delta Lake; check the network, then run: make setup-delta"
-    fi
+    install_python "$readers" "$pins/requirements.txt" "readers of Delta Lake" setup-delta
     # Last, since it says that all of it is there.
     cp "$pins/requirements.txt" "$readers/requirements.txt"
 }
