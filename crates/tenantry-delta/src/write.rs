@@ -14,6 +14,7 @@ use deltalake::datafusion::prelude::DataFrame;
 use deltalake::delta_datafusion::DeltaColumn;
 use deltalake::kernel::transaction::CommitProperties;
 use deltalake::kernel::{CommitInfo, Transaction};
+use deltalake::operations::merge::MergeBuilder;
 use deltalake::protocol::SaveMode;
 use deltalake::{DeltaTable, DeltaTableError};
 use futures::TryStreamExt as _;
@@ -111,13 +112,7 @@ pub(crate) async fn upsert(
     let rows = engine.session().read_batch(rows)?;
     let same_key = ledger.same_key(of, STORED, SOURCE)?;
     let made = async {
-        stored
-            .clone()
-            .merge(rows, same_key)
-            .with_source_alias(SOURCE)
-            .with_target_alias(STORED)
-            .with_session_state(Arc::new(engine.state()))
-            .with_commit_properties(pending.properties.clone())
+        merging(engine, stored, rows, same_key, &pending)
             .when_matched_update(|update| {
                 columns.iter().fold(update, |update, name| update.update(column(name), of(SOURCE, name)))
             })?
@@ -179,13 +174,7 @@ async fn merge(
     let same_key = same_key(table, changes)?;
     let is = |change: i32| of(SOURCE, CHANGE).eq(lit(change));
     let made = async {
-        stored
-            .clone()
-            .merge(rows, same_key)
-            .with_source_alias(SOURCE)
-            .with_target_alias(STORED)
-            .with_session_state(Arc::new(engine.state()))
-            .with_commit_properties(pending.properties.clone())
+        merging(engine, stored, rows, same_key, pending)
             .when_matched_update(|update| {
                 columns.iter().fold(update.predicate(is(WRITTEN)), |update, name| {
                     update.update(column(name), of(SOURCE, name))
@@ -205,6 +194,22 @@ async fn merge(
             .await
     };
     Ok(made.await.map(drop))
+}
+
+/// A merge of rows into a table that stands as it was read, before it is said what becomes of them.
+fn merging(
+    engine: &Engine,
+    stored: &DeltaTable,
+    rows: DataFrame,
+    same_key: Expr,
+    pending: &Pending,
+) -> MergeBuilder {
+    let merge = stored.clone().merge(rows, same_key);
+    merge
+        .with_source_alias(SOURCE)
+        .with_target_alias(STORED)
+        .with_session_state(Arc::new(engine.state()))
+        .with_commit_properties(pending.properties.clone())
 }
 
 /// That a stored row has the key of a written one; with the keys themselves where they are few, which lets files be skipped.
