@@ -164,6 +164,32 @@ fn an_oldest_event_by_date_that_is_not_the_first_by_id_is_no_gap() {
 }
 
 #[test]
+fn what_an_earlier_read_came_to_shows_that_nothing_behind_it_is_lost() {
+    // While the second read goes over what was read before, all but the last of that expires. The oldest by date are late ones again.
+    let requests = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&requests);
+    let script = Script::new(move |sent, _| {
+        let event = |n: usize| json!({ "log_id": id(n), "date": "2026-10-01T00:00:00.000Z", "type": "s" });
+        let kept = if counted.fetch_add(1, Ordering::Relaxed) < 103 { 0 } else { 990 };
+        if let Some(asked) = sent.path.strip_prefix("/api/v2/logs/") {
+            let found = (kept..EVENTS).find(|n| id(*n) == asked);
+            let expired = || refusal(404, "inexistent_log", "The log does not exist.");
+            return Ok(found.map_or_else(expired, |found| ok(event(found))));
+        }
+        Ok(ok(match parameter(&sent.query, "from") {
+            None => (EVENTS - 100..EVENTS).map(event).collect(),
+            Some(from) => (kept..EVENTS).filter(|n| id(*n) > from).take(100).map(event).collect(),
+        }))
+    });
+    let mut table = Table::default();
+    table.read(&script, 10);
+    requests.store(100, Ordering::Relaxed);
+    table.read(&script, usize::MAX);
+    table.lacks(0);
+    assert_eq!(table.gaps, []);
+}
+
+#[test]
 fn the_proof_of_a_long_old_log_costs_a_few_requests() {
     let script = server(Expired::Refused, |_| 0);
     let mut table = Table::default();

@@ -350,6 +350,20 @@ fn a_list_that_moved_by_a_whole_page_is_walked_again() {
 }
 
 #[test]
+fn a_list_whose_end_went_away_under_the_walk_is_walked_again() {
+    // One role is removed between the second page and the third, whose only one moves to the second: of nothing no total is told.
+    let script = Script::new(|sent, before| {
+        let page: usize = parameter(&sent.query, "page").unwrap().parse().unwrap();
+        let total = if before < 2 { 201 } else { 200 };
+        let ids: Vec<_> =
+            (page * 100..total.min(page * 100 + 100)).map(|n| json!({ "id": n.to_string() })).collect();
+        Ok(ok(if ids.is_empty() { json!({ "roles": ids }) } else { json!({ "roles": ids, "total": total }) }))
+    });
+    let got = script.read("roles", None).unwrap();
+    assert_eq!((got.complete, got.requests, got.counts("id").len()), (true, 5, 200));
+}
+
+#[test]
 fn the_window_of_1000_keeps_what_came_and_is_not_complete() {
     for message in [
         "You can only page through the first 1000 records.",

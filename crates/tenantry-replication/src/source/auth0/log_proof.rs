@@ -43,10 +43,9 @@ impl Proof {
         ended || pages.is_power_of_two() || !Self::may_expire(position, now)
     }
 
-    /// Whether an event that is kept now shows that nothing is missing: it stands at what is proven, or before.
-    pub(super) fn holds(&self, kept: Option<&str>) -> bool {
-        let is_behind = |kept| self.until().is_some_and(|until| log_id::is_after(kept, until));
-        kept.is_some_and(|kept| !is_behind(kept))
+    /// Whether an event that is kept now shows that nothing is missing behind a position: it stands there, or before.
+    pub(super) fn shown_by(kept: Option<&str>, until: &str) -> bool {
+        kept.is_some_and(|kept| !log_id::is_after(kept, until))
     }
 
     /// Moves the proof to `position`. Where it did not hold until now, gives the position behind which events may be missing up to

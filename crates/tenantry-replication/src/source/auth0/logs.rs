@@ -256,14 +256,20 @@ impl Logs {
             return Ok(());
         }
         let oldest = self.oldest().await?;
-        let is_whole = match self.proof.until() {
-            Some(until) => self.proof.holds(oldest.first()) || self.keeps(until).await?,
+        let is_whole = match self.whole_until() {
+            Some(until) => Proof::shown_by(oldest.first(), until) || self.keeps(until).await?,
             None => true,
         };
         if let Some(lost) = self.proof.take(position, oldest.first(), is_whole) {
             self.lose(&lost, oldest.first());
         }
         Ok(())
+    }
+
+    /// The position up to which nothing is missing: what is proven, or the checkpoint, since what that stands for was read before.
+    fn whole_until(&self) -> Option<&str> {
+        let begun = self.checkpoint.as_ref().map(|checkpoint| checkpoint.id.as_str());
+        self.proof.until().into_iter().chain(begun).max_by_key(|id| log_id::rank(id))
     }
 
     /// Notes that events behind `from` and before `to` may have expired before they were read.
@@ -350,10 +356,8 @@ impl Logs {
     /// Where the next read goes on, and what of it is not proven yet.
     fn checkpoint(&self) -> Option<Checkpoint> {
         let log_id = self.reached.clone()?;
-        let begun = self.checkpoint.as_ref().map(|checkpoint| checkpoint.id.as_str());
-        let proven = self.proof.until().into_iter().chain(begun).max_by_key(|id| log_id::rank(id));
         let is_open = |proven: &&str| self.phase != Phase::Ended && *proven != log_id;
-        let whole_until = proven.filter(is_open);
+        let whole_until = self.whole_until().filter(is_open);
         let whole_until = whole_until.map(str::to_owned);
         // One that says the same but for its time is the same.
         let read_at = match &self.told {

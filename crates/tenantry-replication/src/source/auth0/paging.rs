@@ -236,10 +236,12 @@ impl Offset {
             self.page += 1;
             return Ok(Step::Again);
         }
+        // Where what came before has gone, pages end before the total that the first one told.
+        self.moved |= self.total.is_some_and(|total| self.seen < total);
         if self.moved && self.begin_again() {
             return Ok(Step::Again);
         }
-        self.complete = !self.moved && self.total.is_none_or(|total| self.seen >= total);
+        self.complete = !self.moved;
         Ok(Step::End)
     }
 
