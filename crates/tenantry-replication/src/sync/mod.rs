@@ -40,6 +40,7 @@ use crate::state::{RunRecord, State};
 
 use changes::{Changes, Told};
 use collect::Collector;
+use drift::Later;
 use narrow::narrow;
 use parents::{NoParents, Parents};
 use plan::{Action, Reach, Task};
@@ -139,6 +140,8 @@ struct Run {
     follows_log: bool,
     /// What the log told before everything else was read.
     told: Option<Changes>,
+    /// What it told after that.
+    later: Later,
     /// Compares rows instead of publishing them, and keeps this many keys of each kind of difference.
     compares: Option<usize>,
     /// Streams that this run could not bring up to date.
@@ -170,16 +173,18 @@ async fn once(
     let mut tasks = plan::tasks(catalog, options, &access, &state);
     let started_at = edges.clock.now();
     let ahead = access.clock_ahead_seconds.filter(|_| !planted(Defect::OwnClockTrusted)).unwrap_or(0);
+    let tenant_time = started_at + ahead * MICROS_PER_SECOND;
     let mut run = Run {
         edges: edges.clone(),
         catalog,
         number: state.next_run(),
         begun,
         started_at,
-        tenant_time: started_at + ahead * MICROS_PER_SECOND,
+        tenant_time,
         parents: Parents::of(&tasks),
         follows_log: false,
         told: None,
+        later: Later::new(tenant_time),
         compares: None,
         unfinished: Mutex::default(),
         ended: Mutex::default(),

@@ -15,6 +15,7 @@ use crate::state::State;
 
 use super::changes::{Changes, Told};
 use super::collect::{Collector, listen};
+use super::drift::Later;
 use super::parents::{NoParents, Parents};
 use super::plan::{self, Action, Reach, Task};
 use super::replicate::{Reading, StreamError, ended};
@@ -99,16 +100,18 @@ pub async fn verify(
     let checks = checks(catalog, options, &access, &state, depth);
     let reads: Vec<Task> = checks.iter().map(|check| check.read.clone()).collect();
     let started_at = edges.clock.now();
+    let tenant_time = started_at + access.clock_ahead_seconds.unwrap_or(0) * MICROS_PER_SECOND;
     let run = Run {
         edges: edges.clone(),
         catalog,
         number: state.last_run,
         begun: edges.clock.monotonic(),
         started_at,
-        tenant_time: started_at + access.clock_ahead_seconds.unwrap_or(0) * MICROS_PER_SECOND,
+        tenant_time,
         parents: Parents::of(&reads),
         follows_log: false,
         told: None,
+        later: Later::new(tenant_time),
         compares: Some(KEYS_MAX),
         unfinished: Mutex::default(),
         ended: Mutex::default(),
