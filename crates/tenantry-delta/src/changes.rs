@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray as _;
-use arrow_array::types::TimestampMicrosecondType;
+use arrow_array::types::{Int32Type, TimestampMicrosecondType};
 use arrow_array::{
     Array as _, ArrayRef, BooleanArray, Date32Array, Int32Array, RecordBatch, TimestampMicrosecondArray,
     UInt32Array, new_null_array,
@@ -29,10 +29,12 @@ use crate::tables::Day;
 
 /// Column of the stream that says what becomes of a row.
 pub(crate) const CHANGE: &str = "_change";
-/// In [`CHANGE`]: the row is written as it is.
+/// In [`CHANGE`]: the row is written in place of the stored one.
 pub(crate) const WRITTEN: i32 = 1;
 /// In [`CHANGE`]: of the row only its key counts; the stored one is marked deleted.
 pub(crate) const SWEPT: i32 = 2;
+/// In [`CHANGE`]: no row with its key is stored.
+pub(crate) const NEW: i32 = 3;
 
 /// Changes of one table.
 pub(crate) struct Changes {
@@ -115,8 +117,10 @@ impl Changes {
         let batch = staged.staged.pieces[piece].read()?;
         let counting = staged.counting(&batch, *ordinal, self.hasher)?;
         *ordinal += batch.num_rows();
-        let differ = counting.iter().filter(|(_, came)| came.stored != Stored::Equal);
-        let differ = UInt32Array::from_iter_values(differ.map(|(row, _)| *row as u32));
+        let differ = || counting.iter().filter(|(_, came)| came.stored != Stored::Equal);
+        let change = |stored| if stored == Stored::Missing { NEW } else { WRITTEN };
+        let changes = Int32Array::from_iter_values(differ().map(|(_, came)| change(came.stored)));
+        let differ = UInt32Array::from_iter_values(differ().map(|(row, _)| *row as u32));
         let rows = differ.len();
         let array = |name: &str| -> Attempt<Option<ArrayRef>> {
             batch.column_by_name(name).map(|array| Ok(take(array, &differ, None)?)).transpose()
@@ -135,7 +139,7 @@ impl Changes {
                 array(day.of)?.ok_or_else(|| Failure::failed("the time of an event is not staged"))?;
             arrays.push(Arc::new(days(&times)?));
         }
-        arrays.push(Arc::new(Int32Array::from(vec![WRITTEN; rows])));
+        arrays.push(Arc::new(changes));
         Ok(RecordBatch::try_new(Arc::clone(&self.schema), arrays)?)
     }
 
@@ -172,12 +176,16 @@ impl Changes {
         Ok(false)
     }
 
-    /// Shows the texts of a key column in what is written.
+    /// Shows the texts of a key column of those rows that are stored.
     pub(crate) fn texts(self: &Arc<Self>, column: &str, mut show: impl FnMut(Option<&str>)) -> Attempt<()> {
         for batch in Arc::clone(self).batches() {
             let batch = batch?;
+            let changes =
+                batch.column_by_name(CHANGE).and_then(|array| array.as_primitive_opt::<Int32Type>());
             let texts = batch.column_by_name(column).and_then(|array| array.as_string_opt::<i32>());
-            texts.into_iter().flatten().for_each(&mut show);
+            let Some((changes, texts)) = changes.zip(texts) else { continue };
+            let stored = changes.values().iter().zip(texts).filter(|(change, _)| **change != NEW);
+            stored.for_each(|(_, text)| show(text));
         }
         Ok(())
     }

@@ -125,6 +125,25 @@ impl From<DeltaTableError> for Failure {
     }
 }
 
+impl From<tonic::Status> for Failure {
+    fn from(status: tonic::Status) -> Self {
+        use tonic::Code;
+        let kind = match status.code() {
+            Code::Unavailable | Code::DeadlineExceeded | Code::Unauthenticated | Code::PermissionDenied => {
+                DestinationErrorKind::Unavailable
+            }
+            _ => DestinationErrorKind::Failed,
+        };
+        Self::new(kind, format!("the server that merges: {}", unquoted(status.message())))
+    }
+}
+
+impl From<tonic::transport::Error> for Failure {
+    fn from(error: tonic::transport::Error) -> Self {
+        Self::new(DestinationErrorKind::Unavailable, format!("the server that merges: {}", chain(&error)))
+    }
+}
+
 /// Whether a commit was refused because somebody else's came first.
 fn is_conflict(error: &DeltaTableError) -> bool {
     matches!(

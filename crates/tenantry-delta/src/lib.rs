@@ -20,8 +20,11 @@ mod place;
 mod publish;
 mod query;
 mod record;
+mod rewrite;
 mod settle;
+mod spark;
 mod stage;
+mod statistics;
 mod summary;
 mod tables;
 mod write;
@@ -47,11 +50,13 @@ use self::document::{Documents, KeptCheckpoint};
 use self::engine::{Engine, Memory};
 use self::failure::{Attempt, Failure};
 use self::place::{Place, STATE};
+use self::rewrite::Rewriter;
+use self::spark::Server;
 use self::stage::Stage;
 use self::tables::Tables;
 
 /// What tables are opened with.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Options {
     /// Schema of the replicated tables: a folder below the place.
     pub schema: String,
@@ -63,6 +68,10 @@ pub struct Options {
     pub writes: bool,
     /// Most memory for staged rows and for what is sorted and joined, such as `300MB`.
     pub memory_limit: Option<String>,
+    /// A Spark Connect server that writes files anew where rows of them changed, as `sc://HOST:PORT`; our own process where there is none.
+    pub merge_with: Option<String>,
+    /// What lets us in there.
+    pub merge_token: Option<String>,
     /// Settings of the object store beside what the environment says, by the names that the environment has for them in lower case.
     pub storage: HashMap<String, String>,
 }
@@ -78,6 +87,7 @@ struct Inner {
     documents: Documents,
     tables: Tables,
     engine: Engine,
+    rewriter: Option<Rewriter>,
     stage: Mutex<Stage>,
     /// One publish or comparison at a time: they share the memory.
     turn: tokio::sync::Mutex<()>,
@@ -111,9 +121,17 @@ impl Delta {
         if documents.read().await?.is_none() && !options.writes && !is_ours(store.as_ref()).await? {
             return Err(nothing_yet());
         }
+        let server = options.merge_with.as_deref();
+        let server =
+            server.map(|server| Server::parse(server, options.merge_token.as_deref())).transpose()?;
+        let rewriter = server.map(|server| {
+            let (schema, state) = (options.schema.clone(), options.state.clone());
+            Rewriter::new(server, place.clone(), Arc::clone(&store), schema, state)
+        });
         let inner = Inner {
             store,
             documents,
+            rewriter,
             tables: Tables::new(place, options.schema, options.state)?,
             engine: Engine::new(memory)?,
             stage: Mutex::new(Stage::new(memory.stage)),

@@ -15,6 +15,7 @@ use crate::Inner;
 use crate::failure::{Attempt, Failure};
 use crate::ledger::LEDGERS;
 use crate::park::PARKED;
+use crate::rewrite::MERGING;
 use crate::write::properties;
 
 /// Times that the notes of a removal are tried against others who write.
@@ -60,10 +61,12 @@ impl Inner {
         Ok(((joined.num_files_removed, joined.num_files_added), removed.files_deleted.len() as u64))
     }
 
-    /// Removes objects with parked rows that the document does not name: nobody parks under another lease.
+    /// Removes objects with parked rows that the document does not name, and changes that are on their way to nowhere: nobody parks or
+    /// merges under another lease.
     async fn remove_left_behind(&self) -> Attempt<u64> {
-        let folder = Path::from_iter([self.tables.state.as_str(), PARKED]);
-        let objects: Vec<_> = self.store.list(Some(&folder)).try_collect().await?;
+        let folder = |name| Path::from_iter([self.tables.state.as_str(), name]);
+        let mut objects: Vec<_> = self.store.list(Some(&folder(PARKED))).try_collect().await?;
+        objects.extend(self.store.list(Some(&folder(MERGING))).try_collect::<Vec<_>>().await?);
         let document = self.documents.read().await?.unwrap_or_default();
         document.check(self.fence())?;
         let named: BTreeSet<&String> =

@@ -7,7 +7,7 @@ use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
 
 use deltalake::logstore::LogStoreRef;
-use deltalake::{DeltaTableBuilder, ObjectStore};
+use deltalake::{DeltaTableBuilder, ObjectStore, Path};
 use tenantry_replication::error::DestinationErrorKind;
 use url::Url;
 
@@ -102,6 +102,16 @@ impl Place {
         let url = self.table(schema, table)?;
         let builder = DeltaTableBuilder::from_url(url)?.with_storage_options(self.storage.clone());
         Ok(builder.build_storage()?)
+    }
+
+    /// Where an object below the place is, for another engine.
+    pub(crate) fn object(&self, path: &Path) -> Attempt<String> {
+        let mut url = self.base.clone();
+        let mut segments =
+            url.path_segments_mut().map_err(|()| Failure::failed("the place cannot hold tables"))?;
+        segments.pop_if_empty().extend(path.as_ref().split('/'));
+        drop(segments);
+        Ok(url.to_string())
     }
 
     /// The objects below the place.

@@ -116,7 +116,8 @@ impl Inner {
                 return Ok(counts);
             }
             self.check_lease().await?;
-            match write::write(&self.engine, &stored, table, changes, self.fence()).await {
+            let rewriter = self.rewriter.as_ref();
+            match write::write(&self.engine, rewriter, &stored, table, changes, self.fence()).await {
                 Ok(()) => return Ok(counts),
                 Err(failure) if failure.is_conflict => {}
                 Err(failure) => return Err(failure),

@@ -22,11 +22,12 @@ use tenantry_replication::catalog::{Table, system};
 use tenantry_replication::error::DestinationErrorKind;
 use uuid::Uuid;
 
-use crate::changes::{CHANGE, Changes, SWEPT, WRITTEN};
+use crate::changes::{CHANGE, Changes, SWEPT};
 use crate::engine::Engine;
 use crate::failure::{Attempt, Failure};
 use crate::ledger::Ledger;
 use crate::narrow::{Values, name};
+use crate::rewrite::Rewriter;
 
 /// Name of this tool among the applications that a table's log knows.
 const APPLICATION: &str = "tenantry";
@@ -78,20 +79,23 @@ pub(crate) async fn properties(stored: &DeltaTable, fence: Option<u64>) -> Attem
     Ok(CommitProperties::default().with_max_retries(0).with_application_transaction(transaction))
 }
 
-/// Writes changes to a table that stands as it was read.
+/// Writes changes to a table that stands as it was read; files are written anew by `rewriter` where there is one.
 pub(crate) async fn write(
     engine: &Engine,
+    rewriter: Option<&Rewriter>,
     stored: &DeltaTable,
     table: &'static Table,
     changes: Arc<Changes>,
     fence: Option<u64>,
 ) -> Attempt<()> {
     let pending = Pending::new(stored, fence).await?;
-    let rows = engine.session().read_table(changes.provider()?)?;
+    let rows = || Attempt::Ok(engine.session().read_table(changes.provider()?)?);
     let made = if changes.are_new {
-        append(engine, stored, table, rows, &pending).await?
+        append(engine, stored, table, rows()?, &pending).await?
+    } else if let Some(rewriter) = rewriter.filter(|rewriter| rewriter.can(stored)) {
+        rewriter.merge(engine, stored, table, &changes, pending.properties.clone()).await?
     } else {
-        merge(engine, stored, table, rows, &changes, &pending).await?
+        merge(engine, stored, table, rows()?, &changes, &pending).await?
     };
     match made {
         Ok(()) => Ok(()),
@@ -136,15 +140,7 @@ async fn append(
     pending: &Pending,
 ) -> Attempt<Result<(), DeltaTableError>> {
     let order: Vec<SortExpr> = table.key.iter().map(|key| name(key).sort(true, true)).collect();
-    // In the table's own order, with NULL for columns of the user's own.
-    let fields = stored.snapshot()?.snapshot().arrow_schema();
-    let written = |field: &Arc<Field>| match rows.schema().field_with_unqualified_name(field.name()) {
-        Ok(_) => name(field.name()),
-        Err(_) => cast(lit(ScalarValue::Null), field.data_type().clone()).alias(field.name()),
-    };
-    let columns: Vec<Expr> = fields.fields().iter().map(written).collect();
-    let rows = rows.clone().select(columns)?.sort(order)?;
-    let (_, plan) = rows.into_parts();
+    let (_, plan) = in_table_order(stored, rows)?.sort(order)?.into_parts();
     let made = stored
         .clone()
         .write(Vec::new())
@@ -154,6 +150,17 @@ async fn append(
         .with_commit_properties(pending.properties.clone())
         .await;
     Ok(made.map(drop))
+}
+
+/// Rows with the columns of a table in its own order, with NULL for those of the user's own.
+pub(crate) fn in_table_order(stored: &DeltaTable, rows: DataFrame) -> Attempt<DataFrame> {
+    let fields = stored.snapshot()?.snapshot().arrow_schema();
+    let written = |field: &Arc<Field>| match rows.schema().field_with_unqualified_name(field.name()) {
+        Ok(_) => name(field.name()),
+        Err(_) => cast(lit(ScalarValue::Null), field.data_type().clone()).alias(field.name()),
+    };
+    let columns: Vec<Expr> = fields.fields().iter().map(written).collect();
+    Ok(rows.select(columns)?)
 }
 
 async fn merge(
@@ -172,22 +179,22 @@ async fn merge(
         .filter(|name| name != CHANGE)
         .collect();
     let same_key = same_key(table, changes)?;
-    let is = |change: i32| of(SOURCE, CHANGE).eq(lit(change));
+    let is_swept = || of(SOURCE, CHANGE).eq(lit(SWEPT));
     let made = async {
         merging(engine, stored, rows, same_key, pending)
             .when_matched_update(|update| {
-                columns.iter().fold(update.predicate(is(WRITTEN)), |update, name| {
+                columns.iter().fold(update.predicate(!is_swept()), |update, name| {
                     update.update(column(name), of(SOURCE, name))
                 })
             })?
             .when_matched_update(|update| {
                 update
-                    .predicate(is(SWEPT))
+                    .predicate(is_swept())
                     .update(system::DELETED, lit(true))
                     .update(system::SYNCED, of(SOURCE, system::SYNCED))
             })?
             .when_not_matched_insert(|insert| {
-                columns.iter().fold(insert.predicate(is(WRITTEN)), |insert, name| {
+                columns.iter().fold(insert.predicate(!is_swept()), |insert, name| {
                     insert.set(column(name), of(SOURCE, name))
                 })
             })?

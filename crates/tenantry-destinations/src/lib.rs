@@ -167,7 +167,8 @@ pub const BUILT_IN: &[&str] = &[
 /// What Delta Lake tables take of the options.
 #[cfg(feature = "delta")]
 fn of_delta(options: Options) -> tenantry_delta::Options {
-    let Options { schema, language, access, memory_limit, .. } = options;
+    let Options { schema, language, access, memory_limit, surroundings, .. } = options;
+    let said = |name| surroundings.get(name).map(str::to_owned);
     tenantry_delta::Options {
         state: state_schema(&schema),
         schema,
@@ -177,6 +178,8 @@ fn of_delta(options: Options) -> tenantry_delta::Options {
         },
         writes: access == Access::Write,
         memory_limit,
+        merge_with: said("TENANTRY_MERGE_WITH"),
+        merge_token: said("SPARK_CONNECT_AUTHENTICATE_TOKEN"),
         storage: std::collections::HashMap::new(),
     }
 }

@@ -92,6 +92,15 @@ pub(crate) struct DestinationArgs {
     pub(crate) destination: Option<String>,
 }
 
+/// Who rewrites what is stored.
+#[derive(Debug, Args)]
+pub(crate) struct MergeArgs {
+    /// Have a Spark Connect server rewrite files whose rows changed, as sc://HOST:PORT; for delta: destinations
+    #[arg(long, value_name = "SERVER")]
+    #[expect(clippy::doc_markdown, reason = "a terminal shows it as it stands")]
+    pub(crate) merge_with: Option<String>,
+}
+
 /// Which tenants are meant.
 #[derive(Debug, Default, Args)]
 pub(crate) struct TenantArgs {

@@ -4,6 +4,7 @@
 
 mod conformance;
 mod crash;
+mod merged;
 mod place;
 #[cfg(feature = "s3")]
 mod s3;

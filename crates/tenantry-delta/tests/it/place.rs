@@ -1,6 +1,7 @@
 //! A folder for tables, and what tests ask of them.
 
 use std::collections::HashMap;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -23,6 +24,8 @@ pub(crate) fn options() -> Options {
         describe: |text| text.en,
         writes: true,
         memory_limit: None,
+        merge_with: None,
+        merge_token: None,
         storage: HashMap::new(),
     }
 }
@@ -66,6 +69,26 @@ pub(crate) fn forbidden(table: &Table, folder: &Path) -> Vec<String> {
         })
         .chain([String::new()])
         .collect()
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test has no configuration to ask where tools are installed")]
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// A program from outside, or nothing, said aloud, where it is not there.
+pub(crate) fn installed(program: &str) -> Option<PathBuf> {
+    let cache = variable("TENANTRY_CACHE").map(PathBuf::from);
+    let cache = cache.or_else(|| variable("HOME").map(|home| Path::new(&home).join(".cache/tenantry")));
+    let path = cache.unwrap_or_default().join("readers/bin").join(program);
+    if path.exists() {
+        return Some(path);
+    }
+    let message = format!("{program} is not installed: run make setup-delta");
+    assert!(variable("TENANTRY_REQUIRE_CLIENTS").is_none(), "{message}");
+    // Past the test runner's capture, which would hide it where nothing fails.
+    let _ = writeln!(std::io::stderr(), "SKIPPED: {message}");
+    None
 }
 
 #[async_trait]

@@ -5,7 +5,7 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -18,28 +18,9 @@ use tenantry_replication::destination::conformance::{self, Subject, tables};
 use tenantry_replication::destination::{Claim, Destination, Holder};
 use tenantry_replication::error::DestinationErrorKind;
 
-use crate::place::{all_rows, forbidden, options};
+use crate::place::{all_rows, forbidden, installed, options};
 
 const BUCKET: &str = "lake";
-
-#[expect(clippy::disallowed_methods, reason = "a test has no configuration to ask where tools are installed")]
-fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
-}
-
-/// The server's program, or nothing, said aloud, where it is not there.
-fn program() -> Option<PathBuf> {
-    let cache = variable("TENANTRY_CACHE").map(PathBuf::from);
-    let cache = cache.or_else(|| variable("HOME").map(|home| Path::new(&home).join(".cache/tenantry")));
-    let program = cache.unwrap_or_default().join("readers/bin/moto_server");
-    if program.exists() {
-        return Some(program);
-    }
-    assert!(variable("TENANTRY_REQUIRE_CLIENTS").is_none(), "moto is not installed: run make setup-delta");
-    // Past the test runner's capture, which would hide it where nothing fails.
-    let _ = writeln!(std::io::stderr(), "SKIPPED: moto is not installed: run make setup-delta");
-    None
-}
 
 /// A server that speaks S3, with one bucket.
 struct Server {
@@ -142,7 +123,7 @@ macro_rules! cases {
 
 #[tokio::test]
 async fn the_promises_hold_over_s3() {
-    let Some(program) = program() else { return };
+    let Some(program) = installed("moto_server") else { return };
     let server = Server::start(&program);
     cases! { &server =>
         staged_rows_are_invisible_until_published

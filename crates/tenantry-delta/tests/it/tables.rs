@@ -19,7 +19,7 @@ use crate::place::{Folder, number, open, options};
 const DAY: i64 = 86_400_000_000;
 
 /// Actions of a table's log, version by version.
-fn log(path: &Path, table: &str) -> Vec<Vec<Value>> {
+pub(crate) fn log(path: &Path, table: &str) -> Vec<Vec<Value>> {
     let folder = path.join("auth0").join(table).join("_delta_log");
     let mut versions: Vec<PathBuf> = std::fs::read_dir(folder)
         .unwrap()
@@ -34,7 +34,7 @@ fn log(path: &Path, table: &str) -> Vec<Vec<Value>> {
     versions.iter().map(actions).collect()
 }
 
-fn paths(actions: &[Value], action: &str) -> BTreeSet<String> {
+pub(crate) fn paths(actions: &[Value], action: &str) -> BTreeSet<String> {
     actions.iter().filter_map(|one| Some(one[action]["path"].as_str()?.to_owned())).collect()
 }
 

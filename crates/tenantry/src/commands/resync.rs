@@ -6,7 +6,7 @@ use clap::Args;
 use tenantry_replication::catalog::{CATALOG, Stream};
 use tenantry_replication::sync::Options;
 
-use crate::cli::{DestinationArgs, SelectionArgs, TenantArgs};
+use crate::cli::{DestinationArgs, MergeArgs, SelectionArgs, TenantArgs};
 use crate::clock::SystemClock;
 use crate::commands::sync;
 use crate::config::Config;
@@ -27,6 +27,8 @@ pub(crate) struct ResyncArgs {
     tenant: TenantArgs,
     #[command(flatten)]
     destination: DestinationArgs,
+    #[command(flatten)]
+    merge: MergeArgs,
     /// Print one JSON object instead of a table
     #[arg(long)]
     pub(crate) json: bool,
@@ -34,6 +36,7 @@ pub(crate) struct ResyncArgs {
 
 pub(crate) async fn run(args: &ResyncArgs) -> CommandResult {
     let config = Config::load()?.tenant(args.tenant.tenant.as_deref())?;
+    let config = config.merging_with(args.merge.merge_with.as_deref());
     let named = selection::tables(&CATALOG, &args.tables, &[])?;
     let is_meant = |stream: &&Stream| stream.tables.iter().any(|table| named.contains(table.name));
     let tables = CATALOG.streams.iter().filter(is_meant).flat_map(|stream| stream.tables);

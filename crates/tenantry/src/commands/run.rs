@@ -14,7 +14,7 @@ use tenantry_replication::clock::{Clock, Micros};
 use tenantry_replication::sync::{Options, Report};
 use tokio::sync::watch;
 
-use crate::cli::{DestinationArgs, SelectionArgs, TenantArgs};
+use crate::cli::{DestinationArgs, MergeArgs, SelectionArgs, TenantArgs};
 use crate::clock::SystemClock;
 use crate::config::{Config, settings};
 use crate::error::{CommandError, CommandResult, Exit};
@@ -46,6 +46,8 @@ pub(crate) struct RunArgs {
     #[command(flatten)]
     destination: DestinationArgs,
     #[command(flatten)]
+    merge: MergeArgs,
+    #[command(flatten)]
     tenant: TenantArgs,
     #[command(flatten)]
     selection: SelectionArgs,
@@ -56,6 +58,7 @@ pub(crate) struct RunArgs {
 
 pub(crate) async fn run(args: &RunArgs) -> CommandResult {
     let config = Config::load()?.tenant(args.tenant.tenant.as_deref())?;
+    let config = config.merging_with(args.merge.merge_with.as_deref());
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let tenant = wiring::tenant_within(&config, Arc::clone(&clock), config.allowance(None, None)?)?;
     let options = super::sync::options(&config, &tenant, &args.selection, false)?;

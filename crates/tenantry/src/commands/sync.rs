@@ -8,7 +8,7 @@ use tenantry_replication::catalog::CATALOG;
 use tenantry_replication::sync::{Options, Report};
 
 use super::follow::Following;
-use crate::cli::{DestinationArgs, SelectionArgs, TenantArgs};
+use crate::cli::{DestinationArgs, MergeArgs, SelectionArgs, TenantArgs};
 use crate::clock::SystemClock;
 use crate::config::{Config, minutes_above_zero, settings};
 use crate::error::{CommandError, CommandResult};
@@ -29,6 +29,8 @@ use crate::{report, selection, terminal};
 pub(crate) struct SyncArgs {
     #[command(flatten)]
     pub(crate) destination: DestinationArgs,
+    #[command(flatten)]
+    merge: MergeArgs,
     #[command(flatten)]
     tenant: TenantArgs,
     #[command(flatten)]
@@ -59,6 +61,7 @@ pub(crate) async fn run(args: &SyncArgs) -> CommandResult {
 }
 
 async fn sync(args: &SyncArgs, config: &Config) -> CommandResult {
+    let config = &config.clone().merging_with(args.merge.merge_with.as_deref());
     let clock = Arc::new(SystemClock::new());
     let allowance = config.allowance(args.max_requests, args.max_minutes)?;
     let tenant = wiring::tenant_within(config, Arc::clone(&clock) as _, allowance)?;

@@ -46,6 +46,8 @@ pub(crate) struct Config {
     file: ProjectFile,
     /// The one tenant of several that it is for.
     tenant: Option<String>,
+    /// The server that merges, where a flag names one.
+    merge_with: Option<String>,
 }
 
 /// The variables that we know, as far as they are set. An empty one counts as not set.
@@ -115,7 +117,7 @@ pub(crate) struct Allowance {
 /// Whether a text can be read as the project file, and each of its values as what its setting takes. Opens no file that it names.
 pub(crate) fn is_project_file(text: &str) -> bool {
     let Some(file) = ProjectFile::of(text) else { return false };
-    let config = Config { environment: Environment::default(), file, tenant: None };
+    let config = Config { environment: Environment::default(), file, tenant: None, merge_with: None };
     let mut values = SETTINGS.iter().filter(|setting| matches!(setting.kind, Kind::Text | Kind::Words));
     values.all(|setting| config.shown(setting).is_ok())
         && config.streams_at_once().is_ok()
@@ -136,7 +138,7 @@ impl Config {
         let named = environment.get(settings::CONFIG.variables[0]).map(PathBuf::from);
         let path = named.clone().unwrap_or_else(|| PathBuf::from(FILE));
         let file = ProjectFile::read(&path, named.is_some())?;
-        Ok(Self { environment, file, tenant: None })
+        Ok(Self { environment, file, tenant: None, merge_with: None })
     }
 
     /// The project file that was read.
@@ -193,6 +195,12 @@ impl Config {
         };
         server::check_no_password(&url)?;
         Ok(url)
+    }
+
+    /// The same with the server that a flag names to merge with.
+    pub(crate) fn merging_with(mut self, flag: Option<&str>) -> Self {
+        self.merge_with = flag.map(str::to_owned);
+        self
     }
 
     /// Schema of what runs leave for later ones in this destination.
@@ -342,7 +350,12 @@ impl Config {
     #[cfg(test)]
     pub(crate) fn of(variables: &[(&str, &str)]) -> Self {
         let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        Self { environment: Environment(variables.collect()), file: ProjectFile::default(), tenant: None }
+        Self {
+            environment: Environment(variables.collect()),
+            file: ProjectFile::default(),
+            tenant: None,
+            merge_with: None,
+        }
     }
 }
 

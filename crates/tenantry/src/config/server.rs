@@ -8,8 +8,9 @@ use tenantry_destinations::Surroundings;
 use tenantry_destinations::postgres::Address;
 
 use super::settings::{
-    BIGQUERY_EMULATOR, BIGQUERY_LOCATION, PG_PASSFILE, PG_PASSWORD, PG_SSL_MODE, PG_SSL_ROOT, PG_USER,
-    SNOWFLAKE_HOST, SNOWFLAKE_PRIVATE_KEY, SNOWFLAKE_ROLE, SNOWFLAKE_USER, SNOWFLAKE_WAREHOUSE,
+    BIGQUERY_EMULATOR, BIGQUERY_LOCATION, MERGE_TOKEN, MERGE_WITH, PG_PASSFILE, PG_PASSWORD, PG_SSL_MODE,
+    PG_SSL_ROOT, PG_USER, SNOWFLAKE_HOST, SNOWFLAKE_PRIVATE_KEY, SNOWFLAKE_ROLE, SNOWFLAKE_USER,
+    SNOWFLAKE_WAREHOUSE,
 };
 use super::{Config, is_open_to_others, read_limited};
 use crate::error::CommandError;
@@ -21,6 +22,8 @@ const POSTGRES: [&str; 2] = ["postgres", "postgresql"];
 const SNOWFLAKE: &str = "snowflake";
 /// Scheme of BigQuery.
 const BIGQUERY: &str = "bigquery";
+/// Scheme of Delta Lake.
+const DELTA: &str = "delta";
 /// Name of the file with passwords in the user's folder.
 const PASSFILE: &str = ".pgpass";
 /// Bytes that it may have.
@@ -30,6 +33,13 @@ impl Config {
     /// What the surroundings say for this destination. Nothing is read for one that is no server.
     pub(crate) fn surroundings(&self, url: &str) -> Result<Surroundings, CommandError> {
         let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme);
+        if scheme == DELTA {
+            return self.of_delta();
+        }
+        if self.merge_with.is_some() {
+            let message = "--merge-with is for delta: destinations; every other one merges by itself";
+            return Err(CommandError::usage(message));
+        }
         if scheme == SNOWFLAKE {
             return self.of_snowflake(url);
         }
@@ -76,6 +86,16 @@ impl Config {
             said.extend(self.text(setting)?.map(|value| (setting.name().to_owned(), value)));
         }
         check_bigquery(url, &self.schema()?, &said)?;
+        Ok(Surroundings::of(said))
+    }
+
+    /// The server that merges, as a flag or a setting names it, and its token.
+    fn of_delta(&self) -> Result<Surroundings, CommandError> {
+        let server = self.merge_with.clone();
+        let server = server.map_or_else(|| self.text(&MERGE_WITH), |server| Ok(Some(server)))?;
+        let Some(server) = server else { return Ok(Surroundings::default()) };
+        let mut said = vec![(MERGE_WITH.name().to_owned(), server)];
+        said.extend(self.secret(&MERGE_TOKEN)?.map(|token| (MERGE_TOKEN.name().to_owned(), token)));
         Ok(Surroundings::of(said))
     }
 

@@ -97,3 +97,11 @@ pub(crate) const BIGQUERY_LOCATION: Setting = Setting {
     about: "for bigquery: destinations: where missing datasets are made, such as EU",
     default: None,
 };
+
+pub(crate) const MERGE_TOKEN: Setting = Setting {
+    variables: &["SPARK_CONNECT_AUTHENTICATE_TOKEN"],
+    key: Some("destination.merge_token_file"),
+    kind: Kind::Secret,
+    about: "for delta: destinations: the token that the server of --merge-with wants, if any",
+    default: None,
+};

@@ -5,8 +5,8 @@
 use std::fmt::Write as _;
 
 pub(crate) use super::server_settings::{
-    BIGQUERY_EMULATOR, BIGQUERY_LOCATION, PG_PASSFILE, PG_PASSWORD, PG_SSL_MODE, PG_SSL_ROOT, PG_USER,
-    SNOWFLAKE_HOST, SNOWFLAKE_PRIVATE_KEY, SNOWFLAKE_ROLE, SNOWFLAKE_USER, SNOWFLAKE_WAREHOUSE,
+    BIGQUERY_EMULATOR, BIGQUERY_LOCATION, MERGE_TOKEN, PG_PASSFILE, PG_PASSWORD, PG_SSL_MODE, PG_SSL_ROOT,
+    PG_USER, SNOWFLAKE_HOST, SNOWFLAKE_PRIVATE_KEY, SNOWFLAKE_ROLE, SNOWFLAKE_USER, SNOWFLAKE_WAREHOUSE,
 };
 
 /// Name of the project file.
@@ -168,6 +168,14 @@ pub(crate) const KEEP_VERSIONS: Setting = Setting {
     default: Some("7d"),
 };
 
+pub(crate) const MERGE_WITH: Setting = Setting {
+    variables: &["TENANTRY_MERGE_WITH"],
+    key: Some("destination.merge_with"),
+    kind: Kind::Text,
+    about: "for delta: destinations: a Spark Connect server that rewrites files whose rows changed, as --merge-with",
+    default: None,
+};
+
 pub(crate) const SELECT: Setting = Setting {
     variables: &["TENANTRY_SELECT"],
     key: Some("sync.select"),
@@ -326,6 +334,8 @@ pub(crate) const SETTINGS: &[&Setting] = &[
     &BIGQUERY_EMULATOR,
     &BIGQUERY_LOCATION,
     &KEEP_VERSIONS,
+    &MERGE_WITH,
+    &MERGE_TOKEN,
     &SELECT,
     &EXCLUDE,
     &STREAMS_AT_ONCE,
