@@ -102,8 +102,9 @@ def stop(processes):
 class Cluster:
     """A running cluster and a session with it."""
 
-    def __init__(self, session, driver, pods):
+    def __init__(self, session, address, driver, pods):
         self.session = session
+        self.address = address
         self.driver = driver
         self.pods = pods
 
@@ -167,10 +168,11 @@ def cluster(workers, folder):
     )
     try:
         wait_for(port, driver)
-        session = SparkSession.builder.remote(f"sc://{HERE}:{port}").create()
+        address = f"sc://{HERE}:{port}"
+        session = SparkSession.builder.remote(address).create()
         session.conf.set("spark.sql.session.timeZone", "UTC")
         session.sql("select count(*) from range(1000)").collect()
-        running = Cluster(session, driver, pods)
+        running = Cluster(session, address, driver, pods)
         for _ in range(300):
             if len(running.workers()) >= workers:
                 break

@@ -1,13 +1,13 @@
-"""A day of changes, published by the statements of Sail in the way in which the destination publishes.
+"""A day of changes, published by the destination itself, with files rewritten by Sail (`--merge-with`).
 
-What is stored decides: staged rows are compared with it, only new and changed ones are written, one commit for each table, and a publish that
-is repeated writes nothing. Rows of the users go by `MERGE`; where all rows are new they are appended, which touches no file that is there.
 Counts and checksums are DuckDB's, which has no part in the publish.
 """
 
+import datetime
+import json
 import os
 import shutil
-import time
+import subprocess
 
 import deltalake
 import pyarrow
@@ -15,6 +15,10 @@ import pyarrow
 import generate
 from generate import IDENTITIES, LOGS, TABLES, USERS, filled, typed
 
+# The publish of a run, with rows out of files.
+PROGRAM = (
+    "cargo", "bench", "--quiet", "--locked", "-p", "tenantry-delta", "--features", "engine", "--bench", "publish", "--",
+)  # fmt: skip
 WRITTEN = 1
 SWEPT = 2
 SYNCED = "_fivetran_synced"
@@ -41,6 +45,10 @@ class Day:
 
     def synced(self):
         return f"timestamp '{self.made.day(self.made.days + 1)} 00:00:00'"
+
+    def synced_micros(self):
+        day = self.made.day(self.made.days + 1) - datetime.date(1970, 1, 1)
+        return day // datetime.timedelta(microseconds=1)
 
     def stage(self):
         """Writes what comes to files, as a reader of the tenant would."""
@@ -107,88 +115,20 @@ class Day:
             union all (select * exclude (place), {WRITTEN} from ({late}) limit {self.doubles})"""
 
 
-def publish(session, day, table, tell=lambda: None):
-    """Publishes the staged rows of one table in one commit at the most; what was found and done. Tells when it is about to write."""
-    path = day.made.path(table)
-    found = os.path.join(day.folder, f"{table}.found")
-    shutil.rmtree(found, ignore_errors=True)
-    began = time.monotonic()
-    before = deltalake.DeltaTable(path).version()
-    session.read.parquet(day.path(table)).createOrReplaceTempView("staged")
-    bounds = session.sql(bounds_of(table)).collect()[0]
-    session.sql(comparison(table, path, bounds)).write.parquet(found)
-    counts = []
-    # Of no rows neither a file nor a folder is written.
-    if os.path.isdir(found) and any(name.endswith(".parquet") for name in os.listdir(found)):
-        session.read.parquet(found).createOrReplaceTempView("found")
-        counts = session.sql("select _is_new, _change, count(*) from found group by _is_new, _change").collect()
-    new = sum(count for is_new, _, count in counts if is_new)
-    stale = sum(count for is_new, change, count in counts if not is_new and change == WRITTEN)
-    swept = sum(count for is_new, change, count in counts if not is_new and change == SWEPT)
-    compared = time.monotonic() - began
-    tell()
-    if stale + swept:
-        session.sql(merge(table, path)).collect()
-    elif new:
-        append(session, table, path)
-    after = deltalake.DeltaTable(path).version()
-    if after != before + bool(new + stale + swept):
-        raise SystemExit(f"{table} went from version {before} to {after}: somebody else wrote, or a commit was not made")
+def publish(day, table, server=None):
+    """Publishes the staged rows of one table as a run of Tenantry does; what was done, and what our own process took."""
+    said = [day.made.folder, table, os.path.join(day.path(table), "rows.parquet"), str(day.synced_micros())]
+    command = [*PROGRAM, *said, *([server] if server else [])]
+    publisher = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    told = publisher.stdout.read()
+    _, status, used = os.wait4(publisher.pid, 0)
+    if status:
+        raise SystemExit(f"the publish of {table} failed: {told}")
     return {
-        "new": new, "changed": stale, "deleted": swept,
-        "compare_seconds": round(compared, 1), "write_seconds": round(time.monotonic() - began - compared, 1),
-    }  # fmt: skip
-
-
-def bounds_of(table):
-    key = TABLES[table]["key"][0]
-    return f"select min({key}), max({key}) from staged"
-
-
-def same_key(table):
-    return " and ".join(f"stored.`{key}` = source.`{key}`" for key in TABLES[table]["key"])
-
-
-def comparison(table, path, bounds):
-    """Staged rows that are new or differ, beside what is stored between the smallest and the largest of their keys."""
-    columns = list(TABLES[table]["columns"])
-    key = TABLES[table]["key"][0]
-    compared = [name for name in columns if name != SYNCED and name not in TABLES[table]["key"]]
-    if "partition" in TABLES[table]:
-        # A stored event does not change; its key is all that has to be read.
-        compared = [DELETED]
-    differs = " or ".join(f"not (stored.`{name}` <=> source.`{name}`)" for name in compared)
-    wanted = ", ".join(f"source.`{name}`" for name in columns)
-    read = ", ".join(f"`{name}`" for name in [*TABLES[table]["key"], *compared])
-    return f"""
-        select {wanted}, source._change, stored.`{key}` is null as _is_new
-        from staged as source left join
-            (select {read} from delta.`{path}` where `{key}` >= '{bounds[0]}' and `{key}` <= '{bounds[1]}') as stored
-            on {same_key(table)}
-        where source._change = {WRITTEN} and (stored.`{key}` is null or {differs})
-            or source._change = {SWEPT} and not stored.{DELETED}"""
-
-
-def merge(table, path):
-    columns = list(TABLES[table]["columns"])
-    update = ", ".join(f"`{name}` = source.`{name}`" for name in columns)
-    names = ", ".join(f"`{name}`" for name in columns)
-    values = ", ".join(f"source.`{name}`" for name in columns)
-    return f"""
-        merge into delta.`{path}` as stored using found as source on {same_key(table)}
-        when matched and source._change = {WRITTEN} then update set {update}
-        when matched and source._change = {SWEPT} then update set {DELETED} = true, {SYNCED} = source.{SYNCED}
-        when not matched and source._change = {WRITTEN} then insert ({names}) values ({values})"""
-
-
-def append(session, table, path):
-    """By the writer, since `insert into` takes no path in Sail 0.7.2."""
-    names = ", ".join(f"`{name}`" for name in TABLES[table]["columns"])
-    order = ", ".join(f"`{name}`" for name in TABLES[table]["key"])
-    writer = session.sql(f"select {names} from found order by {order}").write.format("delta").mode("append")
-    if "partition" in TABLES[table]:
-        writer = writer.partitionBy(TABLES[table]["partition"])
-    writer.save(path)
+        **json.loads(told.splitlines()[-1]),
+        "own_cpu_seconds": round(used.ru_utime + used.ru_stime, 1),
+        "own_memory_mb": round(used.ru_maxrss / 1024),
+    }
 
 
 def summed(table):
@@ -241,14 +181,16 @@ def paths(made, table):
 
 
 def run(running, day, connection, tables=tuple(TABLES)):
-    """Publishes a day table by table, checks each, and repeats it."""
+    """Publishes a day table by table, checks each, and repeats it; by our own process where no cluster is running."""
+    server = running.address if running else None
     done = {}
     for table in tables:
         wanted = expected(connection, day, table)
         before = paths(day.made, table)
-        cpu = running.cpu()
-        result = publish(running.session, day, table)
-        result["cpu_seconds"] = round(running.cpu() - cpu, 1)
+        version = deltalake.DeltaTable(day.made.path(table)).version()
+        cpu = running.cpu() if running else 0
+        result = publish(day, table, server)
+        result["cluster_cpu_seconds"] = round(running.cpu() - cpu, 1) if running else 0
         after = paths(day.made, table)
         result["files_before"] = len(before)
         result["files_removed"] = len(before.keys() - after.keys())
@@ -260,13 +202,15 @@ def run(running, day, connection, tables=tuple(TABLES)):
         written = result["new"] + result["changed"] + result["deleted"]
         if with_new_sync_time(connection, day, table) != written:
             raise SystemExit(f"not exactly the {written} rows of {table} that changed say that they did")
-        version = deltalake.DeltaTable(day.made.path(table)).version()
-        again = publish(running.session, day, table)
+        published = deltalake.DeltaTable(day.made.path(table)).version()
+        if published != version + bool(written):
+            raise SystemExit(f"{table} went from version {version} to {published}")
+        again = publish(day, table, server)
         if again["new"] + again["changed"] + again["deleted"]:
             raise SystemExit(f"a repeated publish of {table} found {again}")
-        if deltalake.DeltaTable(day.made.path(table)).version() != version:
+        if deltalake.DeltaTable(day.made.path(table)).version() != published:
             raise SystemExit(f"a repeated publish of {table} wrote")
-        result["again_seconds"] = again["compare_seconds"]
+        result["again_seconds"] = round(again["seconds"], 1)
         result["rows_after"] = held[0]
         done[table] = result
         print(table, result, flush=True)

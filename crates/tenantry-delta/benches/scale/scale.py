@@ -3,13 +3,14 @@
 Usage: scale.py FOLDER [--users N] [--logs N] [--days N] [--workers 1,2,4] [--threads 1,2] [--repeat N] [--steps make,ask,kill,merge]
        [--changed-users N] [--new-logs N] [--merge-workers N] [--kill-after SECONDS]
 
-Steps: `make` writes the set, `ask` asks it, `merge` brings a day of changes into it. `kill`, before `merge`, kills driver and workers that long
-after a `MERGE` of the users began.
+Steps: `make` writes the set, `ask` asks it, `merge` brings a day of changes into it, with files rewritten by so many workers, or by our own process for
+0. `kill`, before `merge`, kills driver, workers and the one that publishes that long after the first new file of the users was there.
 
 Writes what it measured to FOLDER/result.json as well. Delete FOLDER afterwards.
 """
 
 import argparse
+import glob
 import json
 import os
 import resource
@@ -31,10 +32,6 @@ import generate
 import merge
 import questions
 from cluster import cluster
-
-
-# What a publish says when it is about to write.
-WRITING = "writing"
 
 
 def main():
@@ -123,7 +120,7 @@ def day_of(said, made):
 def publish_users(said, made):
     """One publish of the users, to be killed."""
     with cluster(said.merge_workers, os.path.join(said.folder, "cluster-killed")) as running:
-        return merge.publish(running.session, day_of(said, made), "users", lambda: print(WRITING, flush=True))
+        return merge.publish(day_of(said, made), "users", running.address)
 
 
 def kill(said, made):
@@ -134,31 +131,39 @@ def kill(said, made):
     arguments = [argument for argument in sys.argv if not argument.startswith("--steps")]
     if "--steps" in sys.argv:
         del arguments[sys.argv.index("--steps")]
-    # A process group of its own, that driver and workers belong to.
-    victim = subprocess.Popen(
-        [sys.executable, *arguments, "--steps=publish-users"],
-        stdout=subprocess.PIPE, text=True, start_new_session=True,
-    )  # fmt: skip
-    if not any(line.strip() == WRITING for line in victim.stdout):
-        raise SystemExit("the publish that was to be killed did not come to write")
+    # A process group of its own, that driver, workers and the one that publishes belong to.
+    before = written_files(table)
+    command = [sys.executable, *arguments, "--steps=publish-users"]
+    victim = subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True)
+    while written_files(table) == before:
+        if victim.poll() is not None:
+            raise SystemExit("the publish that was to be killed came to an end")
+        time.sleep(0.05)
     time.sleep(said.kill_after)
     os.killpg(victim.pid, signal.SIGKILL)
     victim.wait()
     if deltalake.DeltaTable(table).version() != version:
-        raise SystemExit("the MERGE was committed before it was killed: take a smaller --kill-after")
+        raise SystemExit("the merge was committed before it was killed: take a smaller --kill-after")
     if merge.holds(connection, made, "users") != held:
-        raise SystemExit("a MERGE that was killed changed what the table holds")
-    known = merge.paths(made, "users").keys()
-    left = [name for name in os.listdir(table) if name.endswith(".parquet") and name not in known]
-    print(f"killed after {said.kill_after} s: version and rows as before, {len(left)} files that no version names", flush=True)
-    return {"after_seconds": said.kill_after, "files_left": len(left)}
+        raise SystemExit("a merge that was killed changed what the table holds")
+    left = len(written_files(table) - before)
+    print(f"killed after {said.kill_after} s: version and rows as before, {left} files that no version names", flush=True)
+    return {"after_seconds": said.kill_after, "files_left": left}
+
+
+def written_files(table):
+    """Files that a server has written for a merge of this table."""
+    return set(glob.glob(os.path.join(table, "merged-*", "*", "*.parquet")))
 
 
 def bring_up_to_date(said, made):
     day = day_of(said, made)
     day.stage()
+    connection = questions.one_process(os.cpu_count())
+    if not said.merge_workers:
+        return merge.run(None, day, connection)
     with cluster(said.merge_workers, os.path.join(said.folder, "cluster-merge")) as running:
-        result = merge.run(running, day, questions.one_process(os.cpu_count()))
+        result = merge.run(running, day, connection)
         result["workers"] = said.merge_workers
         result["memory of driver and workers, MB"] = running.peaks()
     print(result["memory of driver and workers, MB"], flush=True)

@@ -130,7 +130,8 @@ fn things(ids: impl IntoIterator<Item = u32>, size: i64) -> Batch {
             _ => Arc::new(TimestampMicrosecondArray::from(vec![size; ids.len()]).with_timezone("UTC")),
         }
     };
-    let columns = table.data_columns().map(array).collect();
+    let page: ArrayRef = Arc::new(Int64Array::from(vec![0; ids.len()]));
+    let columns = table.data_columns().map(array).chain([page]).collect();
     Batch { table, rows: RecordBatch::try_new(staged_schema(table), columns).unwrap() }
 }
 
@@ -226,7 +227,9 @@ async fn a_column_of_the_users_own_survives_a_change_by_a_server() {
     let narrow = things(0..10, 1).rows;
     let colours: ArrayRef = Arc::new(StringArray::from_iter_values((0..10).map(|id| format!("colour {id}"))));
     let array = |column: &Column| narrow.column_by_name(column.name).unwrap_or(&colours).clone();
-    let rows = RecordBatch::try_new(staged_schema(table), table.data_columns().map(array).collect()).unwrap();
+    let page = narrow.columns().last().unwrap().clone();
+    let columns = table.data_columns().map(array).chain([page]).collect();
+    let rows = RecordBatch::try_new(staged_schema(table), columns).unwrap();
     destination.stage(Batch { table, rows }).await.unwrap();
     let commit = Commit {
         stream: &tables::WIDER.streams[0],
