@@ -297,8 +297,11 @@ impl Making<'_> {
         let place = &self.rewriter.place;
         let changes = part.changes.written.iter().map(|path| place.object(path)).collect::<Attempt<_>>()?;
         let stored = part.files.iter().map(|file| self.url(&file.path)).collect::<Attempt<_>>()?;
-        session.call(&format!("{SOURCE}{number}"), changes).await?;
-        session.call(&format!("{STORED}{number}"), stored).await?;
+        session.call(&format!("{SOURCE}{number}"), changes, None).await?;
+        // Files from before a column was added have it not.
+        let schema = serde_json::to_string(self.stored.snapshot()?.schema().as_ref())
+            .map_err(|error| Failure::failed(error.to_string()))?;
+        session.call(&format!("{STORED}{number}"), stored, Some(schema)).await?;
         let folder = self.written.clone().join(number.to_string());
         session.write(self.statement(number)?, place.object(&folder)?).await?;
         let files = self.files_below(&folder).await?;

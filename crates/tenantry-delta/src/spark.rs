@@ -136,9 +136,9 @@ impl<'a> Session<'a> {
         Ok(session)
     }
 
-    /// Calls the rows of some Parquet files `name`.
-    pub(crate) async fn call(&self, name: &str, files: Vec<String>) -> Attempt<()> {
-        let source = wire::DataSource { format: Some("parquet".to_owned()), paths: files };
+    /// Calls the rows of some Parquet files `name`. With a schema, as JSON, a column that a file has not is NULL.
+    pub(crate) async fn call(&self, name: &str, files: Vec<String>, schema: Option<String>) -> Attempt<()> {
+        let source = wire::DataSource { format: Some("parquet".to_owned()), schema, paths: files };
         let read = wire::Relation { read: Some(wire::Read { data_source: Some(source) }), ..self.relation() };
         let view =
             wire::CreateView { input: Some(read), name: name.to_owned(), is_global: false, replace: true };
@@ -315,6 +315,8 @@ mod wire {
     pub(super) struct DataSource {
         #[prost(string, optional, tag = "1")]
         pub(super) format: Option<String>,
+        #[prost(string, optional, tag = "2")]
+        pub(super) schema: Option<String>,
         #[prost(string, repeated, tag = "4")]
         pub(super) paths: Vec<String>,
     }

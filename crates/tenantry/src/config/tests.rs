@@ -110,3 +110,19 @@ fn numbers_are_checked() {
     assert_eq!(Config::of(&[("TENANTRY_MAX_RPS", "1.5")]).max_rps().unwrap(), Some(1.5));
     assert!(Config::of(&[("TENANTRY_MAX_RPS", "inf")]).max_rps().is_err());
 }
+
+#[test]
+fn a_server_that_merges_is_for_tables_that_are_files() {
+    let config = Config::of(&[
+        ("TENANTRY_MERGE_WITH", "sc://one.example.com"),
+        ("SPARK_CONNECT_AUTHENTICATE_TOKEN", "canary"),
+    ]);
+    let said = config.surroundings("delta:lake").unwrap();
+    assert_eq!(said.get("TENANTRY_MERGE_WITH"), Some("sc://one.example.com"));
+    assert_eq!(said.get("SPARK_CONNECT_AUTHENTICATE_TOKEN"), Some("canary"));
+    assert_eq!(config.surroundings("duckdb:a.duckdb").unwrap().get("TENANTRY_MERGE_WITH"), None);
+    let config = config.merging_with(Some("sc://two.example.com"));
+    let said = config.surroundings("delta:lake").unwrap();
+    assert_eq!(said.get("TENANTRY_MERGE_WITH"), Some("sc://two.example.com"), "a flag wins");
+    assert!(config.surroundings("duckdb:a.duckdb").is_err(), "a flag that means nothing is refused");
+}

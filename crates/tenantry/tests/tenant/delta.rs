@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 use tenantry_oracle::show_micros;
@@ -63,6 +63,77 @@ fn a_tenant_with_churn_arrives_whole_and_every_engine_reads_the_same() {
     let after = world.truth();
     world.sync();
     tables::compare(&after, &world.tables(), Holding::Before(&before, &held));
+}
+
+#[test]
+fn a_tenant_with_churn_arrives_whole_where_a_server_merges() {
+    let Some(server) = Sail::start() else { return };
+    let world = World::start(small()).into(Kind::Delta);
+    let address = server.address.clone();
+    let merging = ["--merge-with", address.as_str()];
+    let mut before = world.truth();
+    world.sync_with(&merging);
+    let mut held = world.tables();
+    tables::compare(&before, &held, Holding::Nothing);
+    for round in 0..3 {
+        world.churn(&churn(round, 1));
+        let after = world.truth();
+        let report = world.sync_with(&merging);
+        let now = world.tables();
+        tables::compare(&after, &now, Holding::Before(&before, &held));
+        crate::assert_counts(&report, &held, &now);
+        (before, held) = (after, now);
+    }
+    let is_merged = |table: &str| {
+        let folders = std::fs::read_dir(world.lake().join("auth0").join(table)).unwrap();
+        let mut names = folders.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned());
+        names.any(|name| name.starts_with("merged-"))
+    };
+    assert!(is_merged("users") && is_merged("client"), "the server had a part in it");
+    let versions = versions(&world);
+    world.sync_with(&merging);
+    assert_eq!(self::versions(&world), versions, "a run over an unchanged tenant commits to no table");
+    read_by_others(&world, &held);
+
+    drop(server);
+    world.churn(&churn(9, 1));
+    let (code, _, messages) = world.run(&[&["sync", "--json"], &merging[..]].concat());
+    assert_eq!(code, 5, "{messages}");
+    assert!(messages.contains("the server that merges"), "{messages}");
+    let after = world.truth();
+    world.sync();
+    tables::compare(&after, &world.tables(), Holding::Before(&before, &held));
+}
+
+/// A Spark Connect server.
+struct Sail {
+    process: std::process::Child,
+    address: String,
+}
+
+impl Sail {
+    fn start() -> Option<Self> {
+        let program = python()?.with_file_name("sail");
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let mut command = Command::new(program);
+        command.args(["spark", "server", "--ip", "127.0.0.1", "--port", &free.port().to_string()]);
+        let process = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let server = Self { process, address: format!("sc://{free}") };
+        for _ in 0..600 {
+            if std::net::TcpStream::connect(free).is_ok() {
+                return Some(server);
+            }
+            std::thread::sleep(std::time::Duration::from_millis(100));
+        }
+        panic!("the server does not answer");
+    }
+}
+
+impl Drop for Sail {
+    fn drop(&mut self) {
+        drop(self.process.kill());
+        drop(self.process.wait());
+    }
 }
 
 #[test]
