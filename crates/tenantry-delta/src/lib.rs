@@ -19,6 +19,7 @@ mod park;
 mod place;
 mod publish;
 mod query;
+mod range;
 mod record;
 mod rewrite;
 mod settle;

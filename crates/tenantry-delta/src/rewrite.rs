@@ -6,10 +6,8 @@
 
 use std::sync::Arc;
 
-use arrow_array::cast::AsArray as _;
-use arrow_array::{Array as _, RecordBatch};
+use arrow_array::RecordBatch;
 use arrow_schema::{DataType, Schema};
-use arrow_select::concat::concat_batches;
 use bytes::Bytes;
 use deltalake::datafusion::logical_expr::{SortExpr, lit};
 use deltalake::datafusion::prelude::DataFrame;
@@ -33,6 +31,7 @@ use crate::engine::Engine;
 use crate::failure::{Attempt, Failure};
 use crate::narrow::name;
 use crate::place::Place;
+use crate::range::Range;
 use crate::spark::{Server, Session};
 use crate::stage::encode;
 use crate::statistics;
@@ -84,14 +83,6 @@ struct File {
 struct New {
     add: Add,
     rows: i64,
-}
-
-/// Values of the first column of the key that rows may have.
-#[derive(Debug, Clone)]
-struct Range {
-    /// The smallest and the largest; `None` where that is not known.
-    texts: Option<(String, String)>,
-    null: bool,
 }
 
 /// Files that are being written.
@@ -424,58 +415,6 @@ impl Part {
     fn add(&mut self, file: File) {
         self.keys.widen(&file.keys);
         self.files.push(file);
-    }
-}
-
-impl Range {
-    fn smallest(&self) -> Option<&str> {
-        self.texts.as_ref().map(|(smallest, _)| smallest.as_str())
-    }
-
-    fn widen(&mut self, other: &Self) {
-        self.null |= other.null;
-        self.texts = match (self.texts.take(), &other.texts) {
-            (Some((smallest, largest)), Some((from, to))) => {
-                Some((smallest.min(from.clone()), largest.max(to.clone())))
-            }
-            _ => None,
-        };
-    }
-
-    /// Whether one of some values in order can be among the rows.
-    fn holds_any_of(&self, keys: &[Option<String>]) -> bool {
-        let Some((smallest, largest)) = &self.texts else { return true };
-        let nulls = keys.first().is_some_and(Option::is_none);
-        let from = keys.partition_point(|key| key.as_deref().is_none_or(|key| key < smallest.as_str()));
-        let is_inside = |key: &Option<String>| key.as_deref().is_some_and(|key| key <= largest.as_str());
-        nulls && self.null || keys.get(from).is_some_and(is_inside)
-    }
-
-    /// Rows, sorted by the column, that are inside; all where that is not known.
-    fn of(&self, batch: &RecordBatch, column: Option<&str>) -> Attempt<RecordBatch> {
-        let array = column.and_then(|column| batch.column_by_name(column));
-        let Some((array, (smallest, largest))) = array.zip(self.texts.as_ref()) else {
-            return Ok(batch.clone());
-        };
-        let texts = array
-            .as_string_opt::<i32>()
-            .ok_or_else(|| Failure::failed("a key column is of an unforeseen type"))?;
-        let nulls = texts.null_count();
-        let point = |is_before: &dyn Fn(&str) -> bool| {
-            let (mut low, mut high) = (nulls, texts.len());
-            while low < high {
-                let middle = low.midpoint(high);
-                if is_before(texts.value(middle)) { low = middle + 1 } else { high = middle }
-            }
-            low
-        };
-        let from = point(&|text| text < smallest.as_str());
-        let to = point(&|text| text <= largest.as_str());
-        let inside = batch.slice(from, to.saturating_sub(from));
-        if self.null && nulls > 0 {
-            return Ok(concat_batches(&batch.schema(), [&batch.slice(0, nulls), &inside])?);
-        }
-        Ok(inside)
     }
 }
 
