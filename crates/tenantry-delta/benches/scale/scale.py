@@ -1,10 +1,12 @@
 """Shows what a set of Delta tables of some size costs one process and several: made, asked, and brought up to date by Sail in cluster mode.
 
 Usage: scale.py FOLDER [--users N] [--logs N] [--days N] [--workers 1,2,4] [--threads 1,2] [--repeat N] [--steps make,ask,kill,merge]
-       [--changed-users N] [--new-logs N] [--merge-workers N] [--kill-after SECONDS]
+       [--changed-users N] [--new-logs N] [--merge-workers N] [--kill-after SECONDS] [--publisher PATH]
 
 Steps: `make` writes the set, `ask` asks it, `merge` brings a day of changes into it, with files rewritten by so many workers, or by our own process for
 0. `kill`, before `merge`, kills driver, workers and the one that publishes that long after the first new file of the users was there.
+
+PATH is the program that publishes, built from `publish.rs` beforehand; else cargo builds it with optimisation, which takes long.
 
 Writes what it measured to FOLDER/result.json as well. Delete FOLDER afterwards.
 """
@@ -60,9 +62,12 @@ def arguments():
     parser.add_argument("--new-logs", type=int)
     parser.add_argument("--merge-workers", type=int, default=2)
     parser.add_argument("--kill-after", type=float, default=1)
+    parser.add_argument("--publisher", type=os.path.abspath)
     said = parser.parse_args()
     said.threads = [int(number) for number in said.threads.split(",")]
     said.workers = [int(number) for number in said.workers.split(",")]
+    if said.publisher:
+        merge.PROGRAM = (said.publisher,)
     return said
 
 
