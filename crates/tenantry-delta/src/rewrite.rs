@@ -93,6 +93,16 @@ struct Objects {
     written: Vec<Path>,
 }
 
+/// Whether the files of a table can be rewritten so. Those of a partition lack its column, and of a file with a deletion vector not all
+/// rows count.
+pub(crate) fn can_rewrite(stored: &DeltaTable) -> bool {
+    stored.snapshot().is_ok_and(|snapshot| {
+        let mut files = snapshot.log_data().into_iter();
+        snapshot.metadata().partition_columns().is_empty()
+            && files.all(|file| file.deletion_vector_descriptor().is_none())
+    })
+}
+
 impl Rewriter {
     pub(crate) fn new(
         server: Server,
@@ -102,16 +112,6 @@ impl Rewriter {
         state: String,
     ) -> Self {
         Self { server, place, store, schema, state }
-    }
-
-    /// Whether the files of a table can be rewritten so. Those of a partition lack its column, and of a file with a deletion vector
-    /// not all rows count.
-    pub(crate) fn can(&self, stored: &DeltaTable) -> bool {
-        stored.snapshot().is_ok_and(|snapshot| {
-            let mut files = snapshot.log_data().into_iter();
-            snapshot.metadata().partition_columns().is_empty()
-                && files.all(|file| file.deletion_vector_descriptor().is_none())
-        })
     }
 
     /// Merges changes into a table that stands as it was read.
@@ -215,16 +215,12 @@ impl Making<'_> {
         let mut parts: Vec<Part> = Vec::new();
         for file in files {
             let fits = |part: &&mut Part| part.bytes() + file.size <= PART_BYTES;
-            match parts.last_mut().filter(fits) {
-                Some(part) => part.add(file),
-                None => {
-                    let folder = self.staged.clone().join(parts.len().to_string());
-                    parts.push(Part {
-                        keys: file.keys.clone(),
-                        files: vec![file],
-                        changes: Objects::new(folder),
-                    });
-                }
+            if let Some(part) = parts.last_mut().filter(fits) {
+                part.add(file);
+            } else {
+                let folder = self.staged.clone().join(parts.len().to_string());
+                let keys = file.keys.clone();
+                parts.push(Part { keys, files: vec![file], changes: Objects::new(folder) });
             }
         }
         Ok(parts)

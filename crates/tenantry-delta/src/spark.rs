@@ -139,7 +139,7 @@ impl<'a> Session<'a> {
     /// Calls the rows of some Parquet files `name`. With a schema, as JSON, a column that a file has not is NULL.
     pub(crate) async fn call(&self, name: &str, files: Vec<String>, schema: Option<String>) -> Attempt<()> {
         let source = wire::DataSource { format: Some("parquet".to_owned()), schema, paths: files };
-        let read = wire::Relation { read: Some(wire::Read { data_source: Some(source) }), ..self.relation() };
+        let read = wire::Relation { read: Some(wire::Read { data_source: Some(source) }), ..relation() };
         let view =
             wire::CreateView { input: Some(read), name: name.to_owned(), is_global: false, replace: true };
         self.execute(wire::Command { create_dataframe_view: Some(view), write_operation: None }).await
@@ -147,7 +147,7 @@ impl<'a> Session<'a> {
 
     /// Writes the rows of a query to Parquet files in a folder that is not there yet.
     pub(crate) async fn write(&self, query: String, folder: String) -> Attempt<()> {
-        let query = wire::Relation { sql: Some(wire::Sql { query }), ..self.relation() };
+        let query = wire::Relation { sql: Some(wire::Sql { query }), ..relation() };
         let write = wire::WriteOperation {
             input: Some(query),
             source: Some("parquet".to_owned()),
@@ -167,10 +167,6 @@ impl<'a> Session<'a> {
         };
         // Not every server knows how to; they all let go of one that is not used.
         drop(self.ask::<_, wire::Anything>(RELEASE, release).await);
-    }
-
-    fn relation(&self) -> wire::Relation {
-        wire::Relation { common: Some(wire::RelationCommon { plan_id: Some(0) }), read: None, sql: None }
     }
 
     async fn execute(&self, command: wire::Command) -> Attempt<()> {
@@ -214,6 +210,10 @@ impl<'a> Session<'a> {
         }
         request
     }
+}
+
+fn relation() -> wire::Relation {
+    wire::Relation { common: Some(wire::RelationCommon { plan_id: Some(0) }), read: None, sql: None }
 }
 
 fn user() -> wire::User {

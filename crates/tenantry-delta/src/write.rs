@@ -27,7 +27,7 @@ use crate::engine::Engine;
 use crate::failure::{Attempt, Failure};
 use crate::ledger::Ledger;
 use crate::narrow::{Values, name};
-use crate::rewrite::Rewriter;
+use crate::rewrite::{Rewriter, can_rewrite};
 
 /// Name of this tool among the applications that a table's log knows.
 const APPLICATION: &str = "tenantry";
@@ -92,7 +92,7 @@ pub(crate) async fn write(
     let rows = || Attempt::Ok(engine.session().read_table(changes.provider()?)?);
     let made = if changes.are_new {
         append(engine, stored, table, rows()?, &pending).await?
-    } else if let Some(rewriter) = rewriter.filter(|rewriter| rewriter.can(stored)) {
+    } else if let Some(rewriter) = rewriter.filter(|_| can_rewrite(stored)) {
         rewriter.merge(engine, stored, table, &changes, pending.properties.clone()).await?
     } else {
         merge(engine, stored, table, rows()?, &changes, &pending).await?

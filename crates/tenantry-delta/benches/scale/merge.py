@@ -6,6 +6,7 @@ Counts and checksums are DuckDB's, which has no part in the publish.
 import datetime
 import json
 import os
+import resource
 import shutil
 import subprocess
 
@@ -60,9 +61,9 @@ class Day:
 
     def _copy(self, connection, table, query):
         os.makedirs(self.path(table))
-        times = {"timestamp": "timestamptz"}
+        staged = {"timestamp": "timestamptz", "long": "bigint"}
         columns = ", ".join(
-            f'"{name}"::{times[kind]} as "{name}"' if kind in times else f'"{name}"'
+            f'"{name}"::{staged[kind]} as "{name}"' if kind in staged else f'"{name}"'
             for name, kind in TABLES[table]["columns"].items()
         )
         rows = f"select {columns}, _change from ({query})"
@@ -180,6 +181,12 @@ def paths(made, table):
     return dict(zip(actions["path"].to_pylist(), actions["size_bytes"].to_pylist()))
 
 
+def cpu_so_far(running):
+    """CPU seconds of driver and workers that are there, and of all processes that have ended: a session has workers of its own."""
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return (running.cpu() if running else 0) + ended.ru_utime + ended.ru_stime
+
+
 def run(running, day, connection, tables=tuple(TABLES)):
     """Publishes a day table by table, checks each, and repeats it; by our own process where no cluster is running."""
     server = running.address if running else None
@@ -188,9 +195,9 @@ def run(running, day, connection, tables=tuple(TABLES)):
         wanted = expected(connection, day, table)
         before = paths(day.made, table)
         version = deltalake.DeltaTable(day.made.path(table)).version()
-        cpu = running.cpu() if running else 0
+        cpu = cpu_so_far(running)
         result = publish(day, table, server)
-        result["cluster_cpu_seconds"] = round(running.cpu() - cpu, 1) if running else 0
+        result["cluster_cpu_seconds"] = round(cpu_so_far(running) - cpu - result["own_cpu_seconds"], 1)
         after = paths(day.made, table)
         result["files_before"] = len(before)
         result["files_removed"] = len(before.keys() - after.keys())
