@@ -97,7 +97,6 @@ pub(crate) struct DestinationArgs {
 pub(crate) struct MergeArgs {
     /// Have a Spark Connect server rewrite files whose rows changed, as sc://HOST:PORT; for delta: destinations
     #[arg(long, value_name = "SERVER")]
-    #[expect(clippy::doc_markdown, reason = "a terminal shows it as it stands")]
     pub(crate) merge_with: Option<String>,
 }
 
