@@ -209,11 +209,7 @@ async fn a_server_rewrites_the_files_that_can_hold_a_changed_key_and_no_other() 
     let again = publish(destination.as_ref(), things([110, 150, 155, 999], 7), 10).await.unwrap();
     assert_eq!((again.unchanged, again.updated), (4, 0));
     assert_eq!(self::log(&path, "thing").len(), version, "the same again makes no version");
-    assert_eq!(
-        files_below(&path.join("_tenantry/merging")),
-        [String::new(); 0],
-        "nothing is left on the way"
-    );
+    assert!(files_below(&path.join("_tenantry/merging")).is_empty(), "nothing is left on the way");
 }
 
 #[tokio::test]
@@ -267,11 +263,7 @@ async fn a_server_that_is_not_there_is_told_and_changes_nothing() {
     assert_eq!(error.kind, DestinationErrorKind::Unavailable, "{error}");
     assert!(error.to_string().contains("the server that merges"), "{error}");
     assert_eq!(files_below(&path.join("auth0")), before);
-    assert_eq!(
-        files_below(&path.join("_tenantry/merging")),
-        [String::new(); 0],
-        "nothing is left on the way"
-    );
+    assert!(files_below(&path.join("_tenantry/merging")).is_empty(), "nothing is left on the way");
     let ourselves = open(&path, options()).await.unwrap();
     assert_eq!(publish(ourselves.as_ref(), things([110], 7), 9).await.unwrap().updated, 1);
 }
@@ -329,7 +321,7 @@ async fn what_another_commits_while_the_server_works_is_seen_and_kept() {
     let destination = open(&path, merging_at(address)).await.unwrap();
     let merging = tokio::spawn(async move { publish(destination.as_ref(), things([110], 7), 9).await });
     while came.load(Ordering::Relaxed) == 0 {
-        tokio::time::sleep(Duration::from_millis(10)).await;
+        std::thread::sleep(Duration::from_millis(10));
     }
     // The files to rewrite are chosen by now; this one is among them.
     assert_eq!(publish(other.as_ref(), things([111], 5), 8).await.unwrap().updated, 1);
