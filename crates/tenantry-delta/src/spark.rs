@@ -1,6 +1,6 @@
 //! A Spark Connect server: what of its protocol it takes to have Parquet files read, joined and written by it.
 //!
-//! Six messages of the protocol (`spark/connect/*.proto`, version 3.4 and later) are written down here. Crates with all of them translate
+//! The messages that are needed of the protocol (`spark/connect/*.proto`, version 3.4 and later) are written down here. Crates with all of them translate
 //! them with `protoc` while they are built, which cargo does not bring along.
 
 use std::collections::HashMap;
