@@ -87,14 +87,7 @@ impl Place {
 
     /// Where a table is.
     fn table(&self, schema: &str, table: &str) -> Attempt<Url> {
-        let mut url = self.base.clone();
-        url.path_segments_mut()
-            .map_err(|()| Failure::failed("the place cannot hold tables"))?
-            .pop_if_empty()
-            .push(schema)
-            .push(table)
-            .push("");
-        Ok(url)
+        below(&self.base, [schema, table, ""])
     }
 
     /// The log of a table, whether or not there is one.
@@ -106,12 +99,7 @@ impl Place {
 
     /// Where an object below the place is, for another engine.
     pub(crate) fn object(&self, path: &Path) -> Attempt<String> {
-        let mut url = self.base.clone();
-        let mut segments =
-            url.path_segments_mut().map_err(|()| Failure::failed("the place cannot hold tables"))?;
-        segments.pop_if_empty().extend(path.as_ref().split('/'));
-        drop(segments);
-        Ok(url.to_string())
+        Ok(below(&self.base, path.as_ref().split('/'))?.to_string())
     }
 
     /// The objects below the place.
@@ -123,6 +111,14 @@ impl Place {
         let log = builder.with_storage_options(self.storage.clone()).build_storage()?;
         Ok(log.object_store(None))
     }
+}
+
+/// What is called so below a URL, segment by segment.
+pub(crate) fn below<'a>(url: &Url, segments: impl IntoIterator<Item = &'a str>) -> Attempt<Url> {
+    let mut url = url.clone();
+    let whole = || Failure::failed("the place cannot hold tables");
+    url.path_segments_mut().map_err(|()| whole())?.pop_if_empty().extend(segments);
+    Ok(url)
 }
 
 fn make_private(folder: &FilePath) -> Attempt<()> {

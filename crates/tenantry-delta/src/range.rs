@@ -11,6 +11,7 @@ use crate::failure::{Attempt, Failure};
 pub(crate) struct Range {
     /// The smallest and the largest; `None` where that is not known.
     pub(crate) texts: Option<(String, String)>,
+    /// Whether there can be NULL.
     pub(crate) null: bool,
 }
 

@@ -30,7 +30,7 @@ use crate::changes::{CHANGE, Changes, NEW, SWEPT, WRITTEN};
 use crate::engine::Engine;
 use crate::failure::{Attempt, Failure};
 use crate::narrow::name;
-use crate::place::Place;
+use crate::place::{Place, below};
 use crate::range::Range;
 use crate::spark::{Server, Session};
 use crate::stage::encode;
@@ -193,8 +193,7 @@ impl Making<'_> {
         let keys = self.changed_keys()?;
         let mut files = Vec::new();
         for file in self.stored.snapshot()?.log_data() {
-            let (told, rows) = statistics::told(file.stats().as_deref(), self.first_key());
-            let range = Range { texts: told.bounds, null: told.null };
+            let (range, rows) = statistics::told(file.stats().as_deref(), self.first_key());
             if keys.as_ref().is_none_or(|keys| range.holds_any_of(keys)) {
                 let rows = rows.ok_or_else(|| {
                     Failure::failed(
@@ -336,12 +335,7 @@ impl Making<'_> {
 
     /// Address of a file of the table.
     fn url(&self, path: &str) -> Attempt<String> {
-        let mut url = self.stored.table_url().clone();
-        let mut segments =
-            url.path_segments_mut().map_err(|()| Failure::failed("the place cannot hold tables"))?;
-        segments.pop_if_empty().extend(path.split('/'));
-        drop(segments);
-        Ok(url.to_string())
+        Ok(below(self.stored.table_url(), path.split('/'))?.to_string())
     }
 
     /// The files below a folder of the table.

@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use tonic::client::Grpc;
@@ -69,7 +70,9 @@ impl Server {
             return Err(wrong("credentials do not belong into it"));
         }
         let is_here = match host {
-            Host::Domain(name) => name == "localhost" || name.parse().is_ok_and(is_loopback),
+            Host::Domain(name) => {
+                name == "localhost" || name.parse().is_ok_and(|address: IpAddr| address.is_loopback())
+            }
             Host::Ipv4(address) => address.is_loopback(),
             Host::Ipv6(address) => address.is_loopback(),
         };
@@ -106,10 +109,6 @@ impl Server {
         }
         Ok(endpoint)
     }
-}
-
-fn is_loopback(address: std::net::IpAddr) -> bool {
-    address.is_loopback()
 }
 
 /// A session with a server: what is called something in it is known to nobody else.

@@ -5,20 +5,14 @@ use deltalake::parquet::file::metadata::ParquetMetaData;
 use deltalake::parquet::file::statistics::Statistics;
 use serde_json::{Map, Value, json};
 
-/// What was told of a column of text.
-pub(crate) struct Told {
-    /// The smallest and the largest text; `None` where that is not known.
-    pub(crate) bounds: Option<(String, String)>,
-    /// Whether there can be NULL.
-    pub(crate) null: bool,
-}
+use crate::range::Range;
 
 /// Reads what the log says of a file: of a column, and the number of its rows.
-pub(crate) fn told(stats: Option<&str>, column: Option<&str>) -> (Told, Option<i64>) {
+pub(crate) fn told(stats: Option<&str>, column: Option<&str>) -> (Range, Option<i64>) {
     let stats: Value = stats.and_then(|stats| serde_json::from_str(stats).ok()).unwrap_or_default();
     let bound = |which: &str| column.and_then(|column| Some(stats[which][column].as_str()?.to_owned()));
     let null = column.is_none_or(|column| stats["nullCount"][column].as_i64() != Some(0));
-    (Told { bounds: bound("minValues").zip(bound("maxValues")), null }, stats["numRecords"].as_i64())
+    (Range { texts: bound("minValues").zip(bound("maxValues")), null }, stats["numRecords"].as_i64())
 }
 
 /// What the log is told of a file, from the file's own metadata, of these columns.

@@ -15,10 +15,10 @@ use async_trait::async_trait;
 use tenantry_delta::Options;
 use tenantry_replication::catalog::{Column, Table};
 use tenantry_replication::destination::conformance::{self, Subject, tables};
-use tenantry_replication::destination::{Batch, Commit, Counts, Destination, Scope, staged_schema};
+use tenantry_replication::destination::{Batch, Counts, Destination, staged_schema};
 use tenantry_replication::error::{DestinationErrorKind, DestinationResult};
 
-use crate::place::{Folder, all_rows, forbidden, installed, number, open, options};
+use crate::place::{Folder, all_rows, commit, forbidden, installed, number, open, options};
 use crate::tables::{log, paths};
 
 /// A Spark Connect server, with nothing in it.
@@ -137,19 +137,7 @@ fn things(ids: impl IntoIterator<Item = u32>, size: i64) -> Batch {
 
 async fn publish(destination: &dyn Destination, batch: Batch, synced_at: i64) -> DestinationResult<Counts> {
     destination.stage(batch).await.unwrap();
-    let commit = Commit {
-        stream: tables::things(),
-        tables: vec!["thing"],
-        scope: Scope::Rows,
-        gone: Vec::new(),
-        checkpoint: None,
-        synced_at,
-        run: 1,
-        quarantined: Vec::new(),
-        gaps: Vec::new(),
-        expected: None,
-    };
-    Ok(destination.publish(commit).await?.tables[0].1)
+    Ok(destination.publish(commit(tables::things(), "thing", synced_at)).await?.tables[0].1)
 }
 
 /// Four files of a hundred rows each.
@@ -227,19 +215,7 @@ async fn a_column_of_the_users_own_survives_a_change_by_a_server() {
     let columns = table.data_columns().map(array).chain([page]).collect();
     let rows = RecordBatch::try_new(staged_schema(table), columns).unwrap();
     destination.stage(Batch { table, rows }).await.unwrap();
-    let commit = Commit {
-        stream: &tables::WIDER.streams[0],
-        tables: vec!["thing"],
-        scope: Scope::Rows,
-        gone: Vec::new(),
-        checkpoint: None,
-        synced_at: 1,
-        run: 1,
-        quarantined: Vec::new(),
-        gaps: Vec::new(),
-        expected: None,
-    };
-    destination.publish(commit).await.unwrap();
+    destination.publish(commit(&tables::WIDER.streams[0], "thing", 1)).await.unwrap();
     // From here on nobody of us knows the column.
     let counts = publish(destination.as_ref(), things([3, 4, 77], 2), 2).await.unwrap();
     assert_eq!((counts.updated, counts.inserted), (2, 1));

@@ -11,9 +11,9 @@ use arrow_array::types::Int64Type;
 use async_trait::async_trait;
 use tempfile::TempDir;
 use tenantry_delta::{Delta, Options};
-use tenantry_replication::catalog::Table;
-use tenantry_replication::destination::Destination;
+use tenantry_replication::catalog::{Stream, Table};
 use tenantry_replication::destination::conformance::Subject;
+use tenantry_replication::destination::{Commit, Destination, Scope};
 use tenantry_replication::error::DestinationResult;
 
 /// Options that write, with descriptions in English.
@@ -47,6 +47,22 @@ impl Folder {
 
 pub(crate) async fn open(path: &Path, options: Options) -> DestinationResult<Arc<dyn Destination>> {
     Ok(Arc::new(Delta::open(path.to_str().unwrap(), options).await?))
+}
+
+/// A commit of the rows that were staged for one table, which says nothing of others.
+pub(crate) fn commit(stream: &'static Stream, table: &'static str, synced_at: i64) -> Commit {
+    Commit {
+        stream,
+        tables: vec![table],
+        scope: Scope::Rows,
+        gone: Vec::new(),
+        checkpoint: None,
+        synced_at,
+        run: 1,
+        quarantined: Vec::new(),
+        gaps: Vec::new(),
+        expected: None,
+    }
 }
 
 /// The query for all rows of a table in key order.

@@ -9,12 +9,10 @@ use serde_json::Value;
 use tenantry_delta::Options;
 use tenantry_replication::catalog::{CATALOG, Table};
 use tenantry_replication::destination::conformance::tables::{self, events};
-use tenantry_replication::destination::{
-    Batch, Claim, Commit, Counts, Destination, Holder, Scope, staged_schema,
-};
+use tenantry_replication::destination::{Batch, Claim, Commit, Counts, Destination, Holder, staged_schema};
 use tenantry_replication::error::DestinationErrorKind;
 
-use crate::place::{Folder, number, open, options};
+use crate::place::{self, Folder, number, open, options};
 
 const DAY: i64 = 86_400_000_000;
 
@@ -50,18 +48,7 @@ fn events_at(ids: impl Iterator<Item = (String, i64)>) -> Batch {
 }
 
 fn commit(synced_at: i64) -> Commit {
-    Commit {
-        stream: events(),
-        tables: vec!["event"],
-        scope: Scope::Rows,
-        gone: Vec::new(),
-        checkpoint: None,
-        synced_at,
-        run: 1,
-        quarantined: Vec::new(),
-        gaps: Vec::new(),
-        expected: None,
-    }
+    place::commit(events(), "event", synced_at)
 }
 
 async fn publish(destination: &dyn Destination, batch: Batch, synced_at: i64) -> Counts {
