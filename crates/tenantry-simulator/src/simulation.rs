@@ -27,6 +27,8 @@ pub struct Simulation {
     now: i64,
     /// The minute in which a refusal was last logged.
     limit_logged: Option<i64>,
+    /// The token of the last call.
+    token: Option<token::Genuine>,
 }
 
 impl Simulation {
@@ -35,7 +37,7 @@ impl Simulation {
         let now = config.start;
         let mut tenant = seed::tenant(config);
         tenant.feed.live = true;
-        Self { tenant, counters: Counters::new(), offset: 0, now, limit_logged: None }
+        Self { tenant, counters: Counters::new(), offset: 0, now, limit_logged: None, token: None }
     }
 
     /// The tenant's time at creation, microseconds UTC.
@@ -139,7 +141,7 @@ impl Simulation {
     /// A call of the Management API that the limit let through.
     fn managed(&mut self, request: &Request, found: Option<Found>, now: i64) -> Response {
         let Some(found) = found else { return render(Err(ApiError::not_found("Not Found", None))) };
-        match token::verify(&self.tenant, request, now) {
+        match token::verify(&self.tenant, &mut self.token, request, now) {
             Ok(caller) => dispatch::perform(&mut self.tenant, request, &found, caller, now),
             Err(error) => render(Err(error)),
         }

@@ -172,33 +172,56 @@ fn unauthorized(message: &str) -> ApiError {
     error
 }
 
-/// Checks the bearer token of a Management API call.
-pub(crate) fn verify(tenant: &Tenant, request: &Request, now: i64) -> Result<Caller, ApiError> {
+/// What a genuine token says. Kept for the next call, which mostly comes with the same token: to read one anew takes longer than to answer.
+pub(crate) struct Genuine {
+    token: String,
+    client_id: String,
+    scopes: BTreeSet<String>,
+    /// Seconds since 1970.
+    expires: i64,
+}
+
+fn genuine(tenant: &Tenant, token: &str) -> Result<Genuine, ApiError> {
+    let (signed, given) = token.rsplit_once('.').ok_or_else(|| unauthorized("Invalid token"))?;
+    let claims = claims(token).ok_or_else(|| unauthorized("Invalid token"))?;
+    if given != signature(tenant, signed) {
+        return Err(unauthorized("Invalid signature received for JSON Web Token validation"));
+    }
+    let scopes = text_of(&claims, "scope").unwrap_or_default();
+    Ok(Genuine {
+        token: token.to_owned(),
+        client_id: text_of(&claims, "azp").unwrap_or_default(),
+        scopes: scopes.split_whitespace().map(str::to_owned).collect(),
+        expires: claims["exp"].as_i64().unwrap_or_default(),
+    })
+}
+
+/// Checks the bearer token of a Management API call. `last` is the token of the call before.
+pub(crate) fn verify(
+    tenant: &Tenant,
+    last: &mut Option<Genuine>,
+    request: &Request,
+    now: i64,
+) -> Result<Caller, ApiError> {
     let Some(header) = request.header_value("authorization") else {
         return Err(ApiError::new(401, "Missing authentication", None));
     };
     let Some(token) = header.strip_prefix("Bearer ").or_else(|| header.strip_prefix("bearer ")) else {
         return Err(ApiError::bad("Bad HTTP authentication header format", Some("Bearer")));
     };
-    let (signed, given) = token.rsplit_once('.').ok_or_else(|| unauthorized("Invalid token"))?;
-    let claims = claims(token).ok_or_else(|| unauthorized("Invalid token"))?;
-    if given != signature(tenant, signed) {
-        return Err(unauthorized("Invalid signature received for JSON Web Token validation"));
-    }
-    if claims["exp"].as_i64().unwrap_or_default() <= now / SECOND {
+    let known = match last.take().filter(|known| known.token == token) {
+        Some(known) => known,
+        None => genuine(tenant, token)?,
+    };
+    let known = last.insert(known);
+    if known.expires <= now / SECOND {
         return Err(unauthorized("Expired token received for JSON Web Token validation"));
     }
-    let client_id = text_of(&claims, "azp").unwrap_or_default();
-    let carried: BTreeSet<String> =
-        text_of(&claims, "scope").unwrap_or_default().split_whitespace().map(str::to_owned).collect();
     // A scope taken from the reader's application counts at once, so that tests need not wait for a new token.
-    let scopes = match &tenant.config.scopes {
-        Some(granted) if client_id == CLIENT_ID => {
-            carried.into_iter().filter(|s| granted.contains(s)).collect()
-        }
-        _ => carried,
-    };
-    Ok(Caller { client_id, scopes })
+    let granted = tenant.config.scopes.as_ref().filter(|_| known.client_id == CLIENT_ID);
+    let counts = |scope: &&String| granted.is_none_or(|granted| granted.contains(*scope));
+    let scopes = known.scopes.iter().filter(counts).cloned().collect();
+    Ok(Caller { client_id: known.client_id.clone(), scopes })
 }
 
 fn log_exchange(

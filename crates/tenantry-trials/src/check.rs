@@ -54,17 +54,23 @@ fn cell(value: &Value) -> Cell {
     }
 }
 
+/// A row's merge key, as the oracle writes it.
+pub(crate) fn key(table: &Table, row: &tenantry_replication::destination::Row) -> Vec<String> {
+    let of_key = row.values.iter().filter(|(name, _)| table.key.contains(name));
+    history::key(table, &of_key.map(|(name, value)| (*name, cell(value))).collect())
+}
+
 /// Rows of a table by key: cells, and whether they are marked deleted.
 fn held(memory: &MemoryDestination, table: &Table) -> BTreeMap<Vec<String>, (Row, bool)> {
     let rows = memory.rows(table.name);
-    rows.iter().map(|row| (history::key(table, &cells(row)), (cells(row), row.deleted))).collect()
+    rows.iter().map(|row| (key(table, row), (cells(row), row.deleted))).collect()
 }
 
 /// I2: no two rows of a table have one merge key, as the oracle writes keys.
 pub(crate) fn keys_are_unique(world: &World, memory: &MemoryDestination) {
     for table in CATALOG.tables() {
         let rows = memory.rows(table.name);
-        let keys: BTreeSet<_> = rows.iter().map(|row| history::key(table, &cells(row))).collect();
+        let keys: BTreeSet<_> = rows.iter().map(|row| key(table, row)).collect();
         if keys.len() < rows.len() {
             let found = format!("{} has {} rows with {} keys", table.name, rows.len(), keys.len());
             world.violated("I2 no duplicates", found);
@@ -182,7 +188,7 @@ pub(crate) fn log_is_whole(world: &World, memory: &MemoryDestination, owed: &BTr
 pub(crate) fn position_is_not_ahead(world: &World, warehouse: &Warehouse) {
     let Some((position, heard)) = warehouse.seen().position.clone() else { return };
     let Some(stream) = CATALOG.stream(CATALOG.feed.stream) else { return };
-    let id = |row: &tenantry_replication::destination::Row| history::key(stream.root(), &cells(row)).pop();
+    let id = |row: &tenantry_replication::destination::Row| key(stream.root(), row).pop();
     let rows: BTreeSet<String> = warehouse.memory().rows(stream.root().name).iter().filter_map(id).collect();
     let gaps = warehouse.memory().gaps();
     let in_gap = |id: &str| gaps.iter().any(|kept| is_within(&kept.gap, id));

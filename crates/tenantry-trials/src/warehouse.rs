@@ -17,9 +17,8 @@ use tenantry_replication::destination::{
 use tenantry_replication::error::{DestinationError, DestinationErrorKind, DestinationResult};
 use tenantry_replication::state::{Checkpoint, RunRecord, State};
 
-use crate::check::cells;
+use crate::check::key;
 use crate::faults::Group;
-use crate::history;
 use crate::records;
 use crate::sightings::Sighting;
 use crate::world::World;
@@ -206,8 +205,7 @@ impl Warehouse {
     fn look_at_tombstones(&self, commit: &Commit, table: &'static str) {
         let Some(known) = commit.stream.table(table) else { return };
         let rows = self.memory.rows(table);
-        let deleted: BTreeSet<_> =
-            rows.iter().filter(|row| row.deleted).map(|row| history::key(known, &cells(row))).collect();
+        let deleted: BTreeSet<_> = rows.iter().filter(|row| row.deleted).map(|row| key(known, row)).collect();
         let before = self.seen().tombstones.insert(table, deleted.clone()).unwrap_or_default();
         if before.difference(&deleted).next().is_some() {
             self.world.saw(Sighting::KeyReturned);

@@ -290,7 +290,10 @@ impl Run {
             name,
             &Err(NoParents { outcome: report.outcome, message: report.message.clone().unwrap_or_default() }),
         );
-        if !matches!(report.outcome, Outcome::Done | Outcome::Skipped | Outcome::Frozen) {
+        // What was tried and refused may come in the next run; what is known to be out of reach is nothing to wait for.
+        let out_of_reach =
+            matches!(task.action, Action::Leave { outcome: Outcome::Skipped | Outcome::Frozen, .. });
+        if report.outcome != Outcome::Done && !out_of_reach {
             self.unfinished.lock().unwrap_or_else(PoisonError::into_inner).insert(name);
         }
         report.began = begun.saturating_sub(self.begun).as_secs_f64();

@@ -141,7 +141,12 @@ impl<'a> Reading<'a> {
             collector,
             whole: task.reach == Reach::Whole,
             came: BTreeSet::new(),
-            unseen: if task.reach == Reach::Whole { cascades::told(run, task) } else { BTreeSet::new() },
+            // A part that was asked for may come as the whole list.
+            unseen: if matches!(task.reach, Reach::Told(_)) {
+                BTreeSet::new()
+            } else {
+                cascades::told(run, task)
+            },
             awaited: BTreeSet::new(),
             gone: BTreeSet::new(),
             again: false,

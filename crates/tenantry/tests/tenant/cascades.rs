@@ -1,6 +1,6 @@
 //! What ends with a record of another stream: nothing in the log says so of the rows themselves.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tenantry_simulator::{Config, Plan};
 
 use crate::scenario::quick;
@@ -14,6 +14,12 @@ fn connection_of(world: &World, user: &str) -> String {
     let found = world.query(&sql);
     assert_eq!(found.len(), 1, "{user}: {:?}", world.query("SELECT name, strategy FROM connection"));
     found[0][0].clone().unwrap()
+}
+
+/// How a table ended, by the report of a run.
+fn outcome<'a>(report: &'a Value, table: &str) -> &'a str {
+    let tables = report["tables"].as_array().unwrap();
+    tables.iter().find(|one| one["table"] == table).unwrap()["outcome"].as_str().unwrap()
 }
 
 /// The live rows of this user in organizations.
@@ -63,5 +69,53 @@ fn memberships_of_users_who_went_with_their_connection_before_users_were_ever_re
     let all = ["--select", "organization_member", "connection", "users", "logs"];
     world.sync_with(&all);
     world.sync_with(&all);
+    assert_eq!(memberships(&world, &user), Vec::<Vec<Option<String>>>::new());
+}
+
+#[test]
+fn memberships_of_a_user_whose_row_ended_in_an_earlier_run_end_although_users_were_refused_since() {
+    let config =
+        Config { users: 60, organizations: 6, members_per_organization: 8, plan: Plan::Unlimited, ..quick() };
+    let world = World::start(config);
+    let both = ["--select", "organization_member", "users", "logs"];
+    world.sync_with(&both);
+    let (_, user) = world.a_membership();
+    world.manage("DELETE", &format!("/users/{}", user.replace('|', "%7C")), &json!({}));
+    world.wait(60);
+    // Users alone come up to date, as where a run is killed before it gets to the memberships.
+    world.sync_with(&["--select", "users", "logs"]);
+    assert!(!memberships(&world, &user).is_empty());
+    let lacks_scope = json!({ "statusCode": 403, "error": "Forbidden", "errorCode": "insufficient_scope",
+        "message": "Insufficient scope, expected any of: read:users" });
+    world.fault(&json!({ "path": "/api/v2/users*", "status": 403, "body": lacks_scope }));
+    let (_, refused, _) = world.run(&[&["sync", "--json"], &both[..]].concat());
+    assert_eq!(outcome(&refused, "users"), "skipped");
+    assert_eq!(outcome(&refused, "organization_member"), "done");
+    world.sync_with(&both);
+    assert_eq!(memberships(&world, &user), Vec::<Vec<Option<String>>>::new());
+}
+
+#[test]
+fn memberships_of_a_user_whose_row_ended_in_an_earlier_run_end_also_where_changed_users_are_so_many_that_all_come() {
+    let config = Config {
+        users: 1_600,
+        organizations: 6,
+        members_per_organization: 8,
+        plan: Plan::Unlimited,
+        ..quick()
+    };
+    let world = World::start(config);
+    let both = ["--select", "organization_member", "users", "logs"];
+    world.sync_with(&both);
+    let (_, user) = world.a_membership();
+    world.manage("DELETE", &format!("/users/{}", user.replace('|', "%7C")), &json!({}));
+    world.wait(60);
+    world.sync_with(&["--select", "users", "logs"]);
+    assert!(!memberships(&world, &user).is_empty());
+    // No event names who logged in, and so no key but the user's is asked for.
+    world.churn(&json!({ "seed": 5, "bare_logins": 8_000 }));
+    world.wait(60);
+    world.requests_of(|world| drop(world.sync_with(&both)));
+    assert_eq!(world.counted()["by_route"]["POST /api/v2/jobs/users-exports"]["requests"], 1);
     assert_eq!(memberships(&world, &user), Vec::<Vec<Option<String>>>::new());
 }
