@@ -149,6 +149,17 @@ fn a_link_that_really_expires_is_replaced() {
 }
 
 #[test]
+fn a_file_whose_host_refuses_it_for_a_while_is_asked_for_again() {
+    for status in [408, 409, 425, 429, 500, 503] {
+        let tenant = Tenant::new(config(500, 0));
+        tenant.fault(json!({ "path": "/exports/*", "status": status }));
+        let got = tenant.read("users");
+        assert_all_once(&got, &tenant.truth());
+        assert_eq!(got.records().count(), 500, "{status}");
+    }
+}
+
+#[test]
 fn a_download_that_breaks_goes_on_without_repeating() {
     let tenant = Tenant::new(config(25_000, 0));
     for cut in [1_000, 200_000, 900_000] {

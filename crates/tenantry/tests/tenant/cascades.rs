@@ -96,7 +96,8 @@ fn memberships_of_a_user_whose_row_ended_in_an_earlier_run_end_although_users_we
 }
 
 #[test]
-fn memberships_of_a_user_whose_row_ended_in_an_earlier_run_end_also_where_changed_users_are_so_many_that_all_come() {
+fn memberships_of_a_user_whose_row_ended_in_an_earlier_run_end_also_where_changed_users_are_so_many_that_all_come()
+ {
     let config = Config {
         users: 1_600,
         organizations: 6,

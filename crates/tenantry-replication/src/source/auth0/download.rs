@@ -6,6 +6,7 @@ use bytes::{Bytes, BytesMut};
 use memchr::memrchr;
 use xxhash_rust::xxh3::Xxh3;
 
+use super::failure::may_pass;
 use super::gunzip::Gunzip;
 use super::transport::{HttpRequest, HttpResponse, Method, Patience, Transport};
 use super::url::Url;
@@ -101,10 +102,8 @@ impl Download {
             }),
             400 | 401 | 403 | 404 | 410 => Err(OpenError::Expired),
             status => {
-                let kind = match status {
-                    408 | 429 | 500..=599 => SourceErrorKind::Unavailable,
-                    _ => SourceErrorKind::Refused,
-                };
+                let kind =
+                    if may_pass(status) { SourceErrorKind::Unavailable } else { SourceErrorKind::Refused };
                 let mut error = SourceError::new(kind, ACTION, format!("the file's host answered {status}"));
                 error.status = Some(status);
                 Err(OpenError::Failed(error))

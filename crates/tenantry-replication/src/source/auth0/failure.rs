@@ -44,9 +44,14 @@ fn kind(status: u16, code: &str, message: &str, absent: Absent) -> SourceErrorKi
         },
         400 if is_paging_cap(code, message) => SourceErrorKind::LimitExceeded,
         429 => SourceErrorKind::RateLimited,
-        408 | 409 | 425 | 500..=599 => SourceErrorKind::Unavailable,
+        _ if may_pass(status) => SourceErrorKind::Unavailable,
         _ => SourceErrorKind::Refused,
     }
+}
+
+/// Whether the same request may succeed later, whoever refused it with this status.
+pub(super) const fn may_pass(status: u16) -> bool {
+    matches!(status, 408 | 409 | 425 | 429 | 500..=599)
 }
 
 /// The two wordings of "offset paging ends here", and the code that came later.
