@@ -6,7 +6,7 @@ export CARGO_TARGET_DIR ?= $(CACHE)/target
 export PATH := $(PATH):$(HOME)/.cargo/bin:$(CACHE)/uv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-delta bench-scale build release docs screenshots fuzz deny setup setup-build setup-tests setup-delta
+.PHONY: help demo test test-delta bench-scale build release dist docs screenshots fuzz deny setup setup-build setup-tests setup-delta
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -32,6 +32,9 @@ build: setup-build ## Build the tenantry command
 release: setup-build ## Build the tenantry command, optimised, with every destination but Delta Lake, which takes long
 	@cargo build --locked --release -p tenantry --features bigquery,snowflake
 	@printf '\nbuilt %s\n' "$(CARGO_TARGET_DIR)/release/tenantry"
+
+dist: setup-build ## Pack the command, with every destination, into an archive to hand out: Delta Lake's engine takes half an hour
+	@scripts/dist.sh
 
 docs: setup-build ## Write the documents that are generated from the code
 	@cargo xtask docs
