@@ -6,6 +6,22 @@ use tenantry_simulator::{Config, Plan};
 use crate::scenario::quick;
 use crate::world::World;
 
+/// A tenant with so many users, some of them members of its organizations.
+fn with_members(users: u32) -> World {
+    World::start(Config {
+        users,
+        organizations: 6,
+        members_per_organization: 8,
+        plan: Plan::Unlimited,
+        ..quick()
+    })
+}
+
+/// Deletes a user as an administrator would.
+fn delete(world: &World, user: &str) {
+    world.manage("DELETE", &format!("/users/{}", user.replace('|', "%7C")), &json!({}));
+}
+
 /// The connection that an enterprise user comes from.
 fn connection_of(world: &World, user: &str) -> String {
     let strategy = user.split('|').next().unwrap();
@@ -30,13 +46,11 @@ fn memberships(world: &World, user: &str) -> Vec<Vec<Option<String>>> {
 
 #[test]
 fn memberships_of_a_user_who_left_before_users_were_ever_read_end_soon() {
-    let config =
-        Config { users: 60, organizations: 6, members_per_organization: 8, plan: Plan::Unlimited, ..quick() };
-    let world = World::start(config);
+    let world = with_members(60);
     world.sync_with(&["--select", "organization_member", "logs"]);
     let (_, user) = world.a_membership();
     assert!(!memberships(&world, &user).is_empty());
-    world.manage("DELETE", &format!("/users/{}", user.replace('|', "%7C")), &json!({}));
+    delete(&world, &user);
     world.wait(60);
     // Users are read for the first time, and in full: nothing is missing from a table that was empty.
     let both = ["--select", "organization_member", "users", "logs"];
@@ -74,13 +88,11 @@ fn memberships_of_users_who_went_with_their_connection_before_users_were_ever_re
 
 #[test]
 fn memberships_of_a_user_whose_row_ended_in_an_earlier_run_end_although_users_were_refused_since() {
-    let config =
-        Config { users: 60, organizations: 6, members_per_organization: 8, plan: Plan::Unlimited, ..quick() };
-    let world = World::start(config);
+    let world = with_members(60);
     let both = ["--select", "organization_member", "users", "logs"];
     world.sync_with(&both);
     let (_, user) = world.a_membership();
-    world.manage("DELETE", &format!("/users/{}", user.replace('|', "%7C")), &json!({}));
+    delete(&world, &user);
     // The log's latest minutes are always read again: this is not among them when users are refused.
     world.wait(1_200);
     world.churn(&json!({ "seed": 3, "bare_logins": 5 }));
@@ -101,18 +113,11 @@ fn memberships_of_a_user_whose_row_ended_in_an_earlier_run_end_although_users_we
 #[test]
 fn memberships_of_a_user_whose_row_ended_in_an_earlier_run_end_also_where_changed_users_are_so_many_that_all_come()
  {
-    let config = Config {
-        users: 1_600,
-        organizations: 6,
-        members_per_organization: 8,
-        plan: Plan::Unlimited,
-        ..quick()
-    };
-    let world = World::start(config);
+    let world = with_members(1_600);
     let both = ["--select", "organization_member", "users", "logs"];
     world.sync_with(&both);
     let (_, user) = world.a_membership();
-    world.manage("DELETE", &format!("/users/{}", user.replace('|', "%7C")), &json!({}));
+    delete(&world, &user);
     world.wait(60);
     world.sync_with(&["--select", "users", "logs"]);
     assert!(!memberships(&world, &user).is_empty());
