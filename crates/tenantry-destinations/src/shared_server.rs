@@ -9,6 +9,13 @@ use std::hash::{Hash as _, Hasher as _};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 
+/// The name of a kind of server that does one thing at a time: one for each test that may run beside others, so that none waits for another's.
+#[expect(clippy::disallowed_methods, reason = "the runner of the tests says it there")]
+pub(crate) fn one_for_each_slot(kind: &str) -> String {
+    let slot = std::env::var("NEXTEST_TEST_GLOBAL_SLOT").unwrap_or_default();
+    format!("{kind}-{slot}")
+}
+
 /// The server of this kind of all tests that were built together, started if nobody has done so, or if it has died since: its folder, its
 /// port on 127.0.0.1, and what is locked as long as it is used.
 pub(crate) fn shared(kind: &str, start: fn(&Path) -> u16) -> (PathBuf, u16, File) {

@@ -1,4 +1,4 @@
-//! Stands for the real BigQuery service, which tests cannot have: `bqemulator` from Python's package index, started on a free port, one for all
+//! Stands for the real BigQuery service, which tests cannot have: `bqemulator` from Python's package index, started on a free port, one for each slot of
 //! tests that run at the same time, each test with datasets of its own. It ends by itself once no process uses it any more.
 //!
 //! Keeps nothing. What it does otherwise than the service is said in docs/destinations/bigquery.md.
@@ -20,7 +20,7 @@ use tenantry_replication::catalog::schema::NAMESPACE;
 
 use super::address::EMULATOR;
 use crate::Surroundings;
-use crate::shared_server::{running, shared};
+use crate::shared_server::{one_for_each_slot, running, shared};
 
 /// How often a start is asked whether it is through, and the pause between two questions.
 const QUESTIONS_MAX: u32 = 1200;
@@ -34,9 +34,9 @@ pub struct Emulator {
 }
 
 impl Emulator {
-    /// The emulator of all tests that were built together, started if nobody has done so, or if it has died since.
+    /// The emulator of this slot of all tests that were built together, started if nobody has done so, or if it has died since.
     pub fn shared() -> Self {
-        let (_, port, used) = shared("bigquery", start);
+        let (_, port, used) = shared(&one_for_each_slot("bigquery"), start);
         Self { port, _use: used }
     }
 

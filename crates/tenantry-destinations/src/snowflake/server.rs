@@ -1,4 +1,4 @@
-//! The emulator `fakesnow` for tests: it stands for the real Snowflake service, which cannot run here. One process for all tests that run at
+//! The emulator `fakesnow` for tests: it stands for the real Snowflake service, which cannot run here. One process for each slot of tests that run at
 //! the same time, on a free port, each test with a database of its own. It stops by itself once nobody uses it any more.
 //!
 //! Installed by `make setup`; what it adds to fakesnow is said in `tests/snowflake/emulator.py`.
@@ -17,7 +17,7 @@ use super::address::Address;
 use super::connection::Connection;
 use super::types::{literal, quoted, stored};
 use crate::Surroundings;
-use crate::shared_server::{running, shared};
+use crate::shared_server::{one_for_each_slot, running, shared};
 use crate::sql::server::Connection as _;
 
 /// The user that tests log in as.
@@ -39,9 +39,9 @@ pub struct Server {
 }
 
 impl Server {
-    /// The emulator of all tests that were built together, started if nobody has done so.
+    /// The emulator of this slot of all tests that were built together, started if nobody has done so.
     pub fn shared() -> Self {
-        let (folder, port, used) = shared("snowflake", start);
+        let (folder, port, used) = shared(&one_for_each_slot("snowflake"), start);
         Self { folder, port, _use: used }
     }
 
