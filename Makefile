@@ -6,7 +6,7 @@ export CARGO_TARGET_DIR ?= $(CACHE)/target
 export PATH := $(PATH):$(HOME)/.cargo/bin:$(CACHE)/uv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-delta bench-scale build release dist docs screenshots fuzz deny setup setup-build setup-tests setup-delta
+.PHONY: help demo test bench-scale build release dist docs screenshots fuzz deny setup setup-build setup-tests
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -17,11 +17,7 @@ demo: setup-build ## Replicate a simulated tenant into tenantry.duckdb and open 
 test: setup-tests ## Run every check and every test
 	@scripts/test.sh
 
-test-delta: setup-delta ## Run the checks and tests of Delta Lake, which `make test` leaves out: its engine takes long to build
-	@TENANTRY_REQUIRE_CLIENTS=1 cargo xtask delta
-
-bench-scale: ## Make Delta tables of USERS and LOGS (1000000, 5000000), ask and merge them on one process and several; in DIR, 1 GB or more
-	@scripts/setup.sh delta
+bench-scale: setup-tests ## Make Delta tables of USERS and LOGS (1000000, 5000000), ask and merge them on one process and several; in DIR, 1 GB or more
 	@"$(CACHE)/readers/bin/python" crates/tenantry-delta/benches/scale/scale.py "$(or $(DIR),$(CACHE)/scale)" \
 		--users $(or $(USERS),1000000) --logs $(or $(LOGS),5000000) $(ARGS)
 
@@ -57,6 +53,3 @@ setup-build:
 
 setup-tests:
 	@scripts/setup.sh tests
-
-setup-delta: setup-tests
-	@scripts/setup.sh delta

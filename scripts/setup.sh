@@ -1,6 +1,5 @@
 #!/bin/sh
-# Installs what this machine lacks: `setup.sh build` for building and the demo, `setup.sh tests` for the tests as well, `setup.sh delta` for
-# what the tests of Delta Lake need beside.
+# Installs what this machine lacks: `setup.sh build` for building and the demo, `setup.sh tests` for the tests as well.
 # Does nothing, at once, when nothing is missing. What it cannot install it names in one sentence with the command to run.
 set -eu
 
@@ -190,7 +189,7 @@ need_delta_readers() {
     readers="$cache/readers"
     pins="$root/crates/tenantry-delta/tests/readers"
     if cmp -s "$pins/requirements.txt" "$readers/requirements.txt"; then return; fi
-    install_python "$readers" "$pins/requirements.txt" "readers of Delta Lake" setup-delta
+    install_python "$readers" "$pins/requirements.txt" "readers of Delta Lake" setup
     # Last, since it says that all of it is there.
     cp "$pins/requirements.txt" "$readers/requirements.txt"
 }
@@ -255,10 +254,7 @@ tests)
     need_browser
     need_emulator snowflake fakesnow
     need_emulator bigquery bqemulator
-    ;;
-delta)
-    need_uv
     need_delta_readers
     ;;
-*) give_up "usage: scripts/setup.sh build|tests|delta" ;;
+*) give_up "usage: scripts/setup.sh build|tests" ;;
 esac

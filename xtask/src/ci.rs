@@ -11,33 +11,24 @@ use crate::{Findings, docs, tidy};
 /// What is built and checked: everything, with the destinations that are not in the default build, in one resolution of features, as each further
 /// one would build half of the tree again.
 const EVERYTHING: [&str; 4] =
-    ["--workspace", "--locked", "--features", "tenantry/bigquery,tenantry/snowflake"];
-
-/// What is built for Delta Lake: the same with its engine, in a build of its own, as that takes longer than all the rest.
-const WITH_DELTA: [&str; 7] = [
-    "--locked",
-    "--features",
-    "tenantry/bigquery,tenantry/delta,tenantry/snowflake",
-    "--package",
-    "tenantry-delta",
-    "--package",
-    "tenantry",
-];
-/// The tests that are about Delta Lake.
-const OF_DELTA: &str = "package(tenantry-delta) | binary(tenant) & (test(delta::) | test(bucket::) | test(/_lake$/) | test(in_every_destination))";
+    ["--workspace", "--locked", "--features", "tenantry/bigquery,tenantry/delta,tenantry/snowflake"];
 
 /// Runs every step and returns one finding for each that failed, and what the project's own checks found.
 pub(crate) fn run(root: &Path) -> io::Result<Findings> {
     let mut findings = Findings::new();
     step(root, &["fmt", "--all", "--check"], &mut findings)?;
-    let of_all = |before: &[&'static str], after: &[&'static str]| [before, &EVERYTHING, after].concat();
     step(root, &of_all(&["clippy", "--all-targets", "--quiet"], &["--", "-D", "warnings"]), &mut findings)?;
     // What `cargo build` gives without a word about features: only looked at, as its code is a part of the above.
     step(root, &["clippy", "--workspace", "--locked", "--quiet", "--", "-D", "warnings"], &mut findings)?;
     findings.extend(docs::check(root)?);
     findings.extend(tidy::check(root)?);
     if installed("nextest") {
-        step(root, &of_all(&["nextest", "run", "--no-fail-fast"], &[]), &mut findings)?;
+        let threads = test_threads().to_string();
+        step(
+            root,
+            &of_all(&["nextest", "run", "--no-fail-fast", "--test-threads", &threads], &[]),
+            &mut findings,
+        )?;
         // nextest runs no examples in documentation.
         step(root, &of_all(&["test", "--doc"], &[]), &mut findings)?;
     } else {
@@ -45,19 +36,6 @@ pub(crate) fn run(root: &Path) -> io::Result<Findings> {
     }
     if installed("deny") {
         step(root, &["deny", "check"], &mut findings)?;
-    }
-    Ok(findings)
-}
-
-/// The same for Delta Lake, which `run` leaves out.
-pub(crate) fn delta(root: &Path) -> io::Result<Findings> {
-    let mut findings = Findings::new();
-    let of_delta = |before: &[&'static str], after: &[&'static str]| [before, &WITH_DELTA, after].concat();
-    step(root, &of_delta(&["clippy", "--all-targets", "--quiet"], &["--", "-D", "warnings"]), &mut findings)?;
-    if installed("nextest") {
-        step(root, &of_delta(&["nextest", "run", "--no-fail-fast", "-E", OF_DELTA], &[]), &mut findings)?;
-    } else {
-        step(root, &of_delta(&["test", "--no-fail-fast"], &[]), &mut findings)?;
     }
     Ok(findings)
 }
@@ -94,6 +72,17 @@ fn step(root: &Path, arguments: &[&str], findings: &mut Findings) -> io::Result<
         findings.push(format!("failed: cargo {}", arguments.join(" ")));
     }
     Ok(())
+}
+
+/// Arguments with what they are about between them.
+fn of_all<'a>(before: &[&'a str], after: &[&'a str]) -> Vec<&'a str> {
+    [before, &EVERYTHING, after].concat()
+}
+
+/// How many tests run at the same time: half as many again as there are processors, as a test waits a quarter of its time for what it has started.
+fn test_threads() -> usize {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    processors + processors.div_ceil(2)
 }
 
 /// Whether cargo has this subcommand.

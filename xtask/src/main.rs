@@ -1,4 +1,4 @@
-//! Project automation: `cargo xtask docs [--check] | tidy | scenario | kills | simulate | ci | delta`.
+//! Project automation: `cargo xtask docs [--check] | tidy | scenario | kills | simulate | ci`.
 //!
 //! Writes nothing but generated documents, and installs nothing.
 
@@ -17,8 +17,7 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   scenario       what runs cost in requests, at full size and at each plan's pace; takes minutes
   kills          SIGKILLs of the optimised command on a real file or server: --count N, --seed S, --destination duckdb|postgres; takes minutes
   simulate       trials of the engine under faults, by seed; see crates/tenantry-trials
-  ci             all checks and all tests
-  delta          the same for Delta Lake, which ci leaves out: its engine takes long to build";
+  ci             all checks and all tests";
 
 /// What a command found wrong, one line each. Empty when all is well.
 type Findings = Vec<String>;
@@ -35,7 +34,6 @@ fn main() -> ExitCode {
         ["kills", ..] => ci::kills(&root(), &arguments[1..]),
         ["simulate", ..] => ci::simulate(&root(), &arguments[1..]),
         ["ci"] => ci::run(&root()),
-        ["delta"] => ci::delta(&root()),
         _ => {
             eprintln!("{USAGE}");
             return ExitCode::from(2);

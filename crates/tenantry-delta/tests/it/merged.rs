@@ -1,4 +1,4 @@
-//! The same where a Spark Connect server rewrites files: Sail, a program of its own, installed by `make setup-delta`. Where it is absent
+//! The same where a Spark Connect server rewrites files: Sail, a program of its own, installed by `make setup`. Where it is absent
 //! this says so and passes, unless `TENANTRY_REQUIRE_CLIENTS` is set. Spark on the JVM is not shown here.
 
 use std::io::Read as _;

@@ -100,7 +100,7 @@ pub(crate) fn installed(program: &str) -> Option<PathBuf> {
     if path.exists() {
         return Some(path);
     }
-    let message = format!("{program} is not installed: run make setup-delta");
+    let message = format!("{program} is not installed: run make setup");
     assert!(variable("TENANTRY_REQUIRE_CLIENTS").is_none(), "{message}");
     // Past the test runner's capture, which would hide it where nothing fails.
     let _ = writeln!(std::io::stderr(), "SKIPPED: {message}");

@@ -1,6 +1,6 @@
 //! The same over the S3 protocol: a server from the outside speaks it, with the conditional writes that commits stand on.
 //!
-//! The server is a program of its own, installed by `make setup-delta`; where it is absent this says so and passes, unless
+//! The server is a program of its own, installed by `make setup`; where it is absent this says so and passes, unless
 //! `TENANTRY_REQUIRE_CLIENTS` is set. It is no S3: that a cloud keeps its own promises is not shown here.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};

@@ -1,6 +1,6 @@
 //! Delta Lake tables in a bucket, over HTTPS, by the real command and its environment alone: a server from the outside speaks S3.
 //!
-//! It is installed by `make setup-delta`; where it is absent the test says so and passes, unless `TENANTRY_REQUIRE_CLIENTS` is set.
+//! It is installed by `make setup`; where it is absent the test says so and passes, unless `TENANTRY_REQUIRE_CLIENTS` is set.
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};

@@ -1,7 +1,7 @@
 //! A simulated tenant in Delta Lake tables: written by the real command, compared cell by cell with what the tenant holds, and read by
 //! engines that are not ours.
 //!
-//! Those engines are installed by `make setup-delta`; where they are absent the test says so and passes, unless `TENANTRY_REQUIRE_CLIENTS` is set.
+//! Those engines are installed by `make setup`; where they are absent the test says so and passes, unless `TENANTRY_REQUIRE_CLIENTS` is set.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -237,10 +237,9 @@ pub(crate) fn python() -> Option<PathBuf> {
     }
     assert!(
         variable("TENANTRY_REQUIRE_CLIENTS").is_none(),
-        "readers of Delta Lake are not installed: run make setup-delta"
+        "readers of Delta Lake are not installed: run make setup"
     );
     // Past the test runner's capture, which would hide it where nothing fails.
-    let _ =
-        writeln!(std::io::stderr(), "SKIPPED: readers of Delta Lake are not installed: run make setup-delta");
+    let _ = writeln!(std::io::stderr(), "SKIPPED: readers of Delta Lake are not installed: run make setup");
     None
 }
