@@ -22,7 +22,7 @@ pub(crate) fn run(root: &Path) -> io::Result<Findings> {
     step(root, &["clippy", "--workspace", "--locked", "--quiet", "--", "-D", "warnings"], &mut findings)?;
     findings.extend(docs::check(root)?);
     findings.extend(tidy::check(root)?);
-    if installed("nextest") {
+    if installed(root, "nextest") {
         let threads = test_threads().to_string();
         step(
             root,
@@ -34,7 +34,7 @@ pub(crate) fn run(root: &Path) -> io::Result<Findings> {
     } else {
         step(root, &of_all(&["test", "--no-fail-fast"], &[]), &mut findings)?;
     }
-    if installed("deny") {
+    if installed(root, "deny") {
         step(root, &["deny", "check"], &mut findings)?;
     }
     Ok(findings)
@@ -67,7 +67,7 @@ pub(crate) fn simulate(root: &Path, parts: &[&str]) -> io::Result<Findings> {
 }
 
 fn step(root: &Path, arguments: &[&str], findings: &mut Findings) -> io::Result<()> {
-    let status = Command::new(cargo()).args(arguments).current_dir(root).status()?;
+    let status = cargo(root).args(arguments).status()?;
     if !status.success() {
         findings.push(format!("failed: cargo {}", arguments.join(" ")));
     }
@@ -86,16 +86,40 @@ fn test_threads() -> usize {
 }
 
 /// Whether cargo has this subcommand.
-fn installed(subcommand: &str) -> bool {
-    let probe = Command::new(cargo())
-        .args([subcommand, "--version"])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status();
+fn installed(root: &Path, subcommand: &str) -> bool {
+    let probe =
+        cargo(root).args([subcommand, "--version"]).stdout(Stdio::null()).stderr(Stdio::null()).status();
     probe.is_ok_and(|status| status.success())
 }
 
+/// cargo as a developer calls it. What `cargo run` has told this program of itself is taken away: build scripts look at it (that of `ring` does), and
+/// half of the tree would be built again, once here and once more by whoever calls cargo next.
 #[expect(clippy::disallowed_methods, reason = "cargo tells its subcommands where it is, and this is one")]
-fn cargo() -> std::ffi::OsString {
-    std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
+fn cargo(root: &Path) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(root);
+    let own = ["CARGO_MANIFEST_DIR", "CARGO_MANIFEST_PATH", "CARGO_BIN_NAME", "CARGO_CRATE_NAME", "OUT_DIR"];
+    for (name, value) in std::env::vars_os() {
+        let told = name.to_str().is_some_and(|name| own.contains(&name) || name.starts_with("CARGO_PKG_"));
+        // The value of .cargo/config.toml, which every cargo finds there by itself.
+        let configured = name == "DUCKDB_LIB_DIR" && Path::new(&value) == root.join(".duckdb");
+        if told || configured {
+            command.env_remove(&name);
+        }
+    }
+    command
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cargo_is_not_told_who_calls_it() {
+        let command = cargo(Path::new("."));
+        let kept = |name: &str| !command.get_envs().any(|(told, value)| told == name && value.is_none());
+        let told = ["CARGO_MANIFEST_DIR", "CARGO_PKG_NAME", "CARGO_PKG_VERSION_MAJOR"];
+        assert_eq!(told.into_iter().find(|name| kept(name)), None);
+        assert!(kept("PATH") && kept("CARGO_TARGET_DIR") && kept("CARGO_HOME"));
+    }
 }
