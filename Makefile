@@ -6,7 +6,7 @@ export CARGO_TARGET_DIR ?= $(CACHE)/target
 export PATH := $(PATH):$(HOME)/.cargo/bin:$(CACHE)/uv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench-scale build release dist docs screenshots fuzz deny setup setup-build setup-tests
+.PHONY: help demo test bench-scale build release dist docs screenshots fuzz deny setup setup-build setup-readers setup-tests
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -17,7 +17,7 @@ demo: setup-build ## Replicate a simulated tenant into tenantry.duckdb and open 
 test: setup-tests ## Run every check and every test
 	@scripts/test.sh
 
-bench-scale: setup-tests ## Make Delta tables of USERS and LOGS (1000000, 5000000), ask and merge them on one process and several; in DIR, 1 GB or more
+bench-scale: setup-readers ## Make Delta tables of USERS and LOGS (1000000, 5000000), ask and merge them on one process and several; in DIR, 1 GB or more
 	@"$(CACHE)/readers/bin/python" crates/tenantry-delta/benches/scale/scale.py "$(or $(DIR),$(CACHE)/scale)" \
 		--users $(or $(USERS),1000000) --logs $(or $(LOGS),5000000) $(ARGS)
 
@@ -50,6 +50,9 @@ setup: setup-tests ## Install what this machine lacks for all of the above
 
 setup-build:
 	@scripts/setup.sh build
+
+setup-readers:
+	@scripts/setup.sh readers
 
 setup-tests:
 	@scripts/setup.sh tests

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Installs what this machine lacks: `setup.sh build` for building and the demo, `setup.sh tests` for the tests as well.
+# Installs what this machine lacks: `setup.sh build` for building and the demo, `setup.sh readers` for engines that read Delta Lake as well,
+# `setup.sh tests` for all of the tests.
 # Does nothing, at once, when nothing is missing. What it cannot install it names in one sentence with the command to run.
 set -eu
 
@@ -237,16 +238,23 @@ need_newer_node() {
     ln -sfn "$clients/node-22/node_modules/$package/bin/node" "$clients/node"
 }
 
+need_to_build() {
+    need_rust
+    need_compiler
+    need_duckdb
+}
+
 case "${1:-}" in
 build)
-    need_rust
-    need_compiler
-    need_duckdb
+    need_to_build
+    ;;
+readers)
+    need_to_build
+    need_uv
+    need_delta_readers
     ;;
 tests)
-    need_rust
-    need_compiler
-    need_duckdb
+    need_to_build
     need_node
     need_postgres
     need_uv
@@ -256,5 +264,5 @@ tests)
     need_emulator bigquery bqemulator
     need_delta_readers
     ;;
-*) give_up "usage: scripts/setup.sh build|tests" ;;
+*) give_up "usage: scripts/setup.sh build|readers|tests" ;;
 esac

@@ -1,9 +1,9 @@
-//! Project automation: `cargo xtask docs [--check] | tidy | scenario | kills | simulate | ci`.
+//! Project automation: `cargo xtask docs [--check] | tidy | scenario | kills | simulate`.
 //!
 //! Writes nothing but generated documents, and installs nothing.
 
-mod ci;
 mod docs;
+mod measure;
 mod tidy;
 
 use std::path::{Path, PathBuf};
@@ -16,8 +16,7 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   tidy           check what the compiler cannot: see xtask/src/tidy.rs
   scenario       what runs cost in requests, at full size and at each plan's pace; takes minutes
   kills          SIGKILLs of the optimised command on a real file or server: --count N, --seed S, --destination duckdb|postgres; takes minutes
-  simulate       trials of the engine under faults, by seed; see crates/tenantry-trials
-  ci             all checks and all tests";
+  simulate       trials of the engine under faults, by seed; see crates/tenantry-trials";
 
 /// What a command found wrong, one line each. Empty when all is well.
 type Findings = Vec<String>;
@@ -30,10 +29,9 @@ fn main() -> ExitCode {
         ["docs"] => docs::write(&root()),
         ["docs", "--check"] => docs::check(&root()),
         ["tidy"] => tidy::check(&root()),
-        ["scenario", ..] => ci::scenario(&root(), &arguments[1..]),
-        ["kills", ..] => ci::kills(&root(), &arguments[1..]),
-        ["simulate", ..] => ci::simulate(&root(), &arguments[1..]),
-        ["ci"] => ci::run(&root()),
+        ["scenario", ..] => measure::scenario(&root(), &arguments[1..]),
+        ["kills", ..] => measure::kills(&root(), &arguments[1..]),
+        ["simulate", ..] => measure::simulate(&root(), &arguments[1..]),
         _ => {
             eprintln!("{USAGE}");
             return ExitCode::from(2);
@@ -62,4 +60,19 @@ fn root() -> PathBuf {
 /// `path` as the project sees it, with forward slashes.
 fn shown(root: &Path, path: &Path) -> String {
     path.strip_prefix(root).unwrap_or(path).to_string_lossy().replace('\\', "/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn generated_documents_say_what_the_code_says() {
+        assert_eq!(docs::check(&root()).unwrap(), Findings::new());
+    }
+
+    #[test]
+    fn the_project_is_tidy() {
+        assert_eq!(tidy::check(&root()).unwrap(), Findings::new());
+    }
 }

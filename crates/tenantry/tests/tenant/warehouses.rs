@@ -18,26 +18,23 @@ use crate::world::{Kind, Warehouse, World};
 fn is_the_same_with_churn_as_in_a_file(kind: Kind) {
     let mut world = World::start(small());
     let mut warehouses = [Kind::DuckDb, kind].map(|kind| Arc::new(Warehouse::empty(kind)));
-    let mut before: Option<(tenantry_oracle::Tables, [Tables; 2])> = None;
+    let mut held = [Tables::default(), Tables::default()];
+    let mut before = None;
     for round in 0..if kind == Kind::Postgres { 5 } else { 3 } {
         let truth = world.truth();
-        let mut which = 0;
-        let all = warehouses.each_mut().map(|warehouse| {
+        for (warehouse, held) in warehouses.iter_mut().zip(&mut held) {
             world.swap(warehouse);
             let report = world.sync();
             assert_eq!(report["outcome"], "done", "{report}");
-            let held = world.tables();
-            let holding = before
-                .as_ref()
-                .map_or(Holding::Nothing, |(truth, held)| Holding::Before(truth, &held[which]));
-            tables::compare(&truth, &held, holding);
+            let now = world.tables();
+            let holding = before.as_ref().map_or(Holding::Nothing, |truth| Holding::Before(truth, held));
+            tables::compare(&truth, &now, holding);
+            *held = now;
             world.swap(warehouse);
-            which += 1;
-            held
-        });
-        let [file, other] = all.each_ref().map(untimed);
+        }
+        let [file, other] = held.each_ref().map(untimed);
         assert_eq!(file, other, "{kind:?}, round {round}");
-        before = Some((truth, all));
+        before = Some(truth);
         world.churn(&churn(500 + round, 1));
     }
 }
