@@ -10,6 +10,7 @@ use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 
 /// The name of a kind of server that does one thing at a time: one for each test that may run beside others, so that none waits for another's.
+#[cfg(any(feature = "bigquery", feature = "snowflake"))]
 #[expect(clippy::disallowed_methods, reason = "the runner of the tests says it there")]
 pub(crate) fn one_for_each_slot(kind: &str) -> String {
     let slot = std::env::var("NEXTEST_TEST_GLOBAL_SLOT").unwrap_or_default();
