@@ -366,15 +366,15 @@ impl World {
 
     /// What the command has to be told of the destination besides its URL.
     fn warehouse_variables(&self) -> Vec<(String, String)> {
-        #[cfg(feature = "snowflake")]
-        if let Warehouse::Snowflake(database) = &*self.warehouse {
-            return database.variables(database.server.port());
+        match &*self.warehouse {
+            Warehouse::File | Warehouse::Database(_) => Vec::new(),
+            #[cfg(feature = "delta")]
+            Warehouse::Lake => Vec::new(),
+            #[cfg(feature = "snowflake")]
+            Warehouse::Snowflake(database) => database.variables(database.server.port()),
+            #[cfg(feature = "bigquery")]
+            Warehouse::BigQuery(dataset) => vec![dataset.variable()],
         }
-        #[cfg(feature = "bigquery")]
-        if let Warehouse::BigQuery(dataset) = &*self.warehouse {
-            return vec![dataset.variable()];
-        }
-        Vec::new()
     }
 
     fn surroundings(&self) -> Surroundings {
