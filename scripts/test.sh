@@ -24,9 +24,8 @@ step() {
 steps() {
     step cargo fmt --all --check
     step cargo clippy $everything --all-targets --quiet -- -D warnings
-    # What `cargo build` gives without a word about features: only looked at, as its code is a part of the above. There are no examples;
-    # they are named so that dependencies have the features that tests want, and are not looked at once more.
-    step cargo clippy --workspace --locked --lib --bins --examples --quiet -- -D warnings
+    # What cargo gives without a word about features: only looked at, as its code is a part of the above.
+    step cargo clippy --workspace --locked --all-targets --quiet -- -D warnings
     if cargo nextest --version >/dev/null 2>&1; then
         step cargo nextest run $everything --no-fail-fast --test-threads "$threads"
         # nextest runs no examples in documentation.
