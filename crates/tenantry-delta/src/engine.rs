@@ -12,6 +12,7 @@ use deltalake::datafusion::logical_expr::Expr;
 use deltalake::datafusion::prelude::{DataFrame, SessionContext};
 use deltalake::delta_datafusion::{DeltaRuntimeEnvBuilder, DeltaSessionContext};
 use futures::TryStreamExt as _;
+use futures::future::BoxFuture;
 use tenantry_replication::error::DestinationErrorKind;
 
 use crate::failure::{Attempt, Failure};
@@ -65,22 +66,38 @@ fn bytes(text: &str) -> Attempt<usize> {
     Ok((number * factor) as usize)
 }
 
+/// What the methods of a trait wait for. A plan of the query engine is a tree of many types, and the compiler takes seconds to prove that one may
+/// go from thread to thread. It remembers that for good where it is asked in a function without bounds, such as one that gives this; in a method
+/// that `async_trait` writes it would prove it each time anew.
+pub(crate) type Call<'a, T> = BoxFuture<'a, Attempt<T>>;
+
+/// A session, of which is said here, once, that it may go from thread to thread: the same proof for whatever holds one.
+trait Session: Send + Sync {
+    fn context(&self) -> &SessionContext;
+}
+
+impl Session for SessionContext {
+    fn context(&self) -> &SessionContext {
+        self
+    }
+}
+
 /// The query engine.
 pub(crate) struct Engine {
-    session: SessionContext,
+    session: Box<dyn Session>,
 }
 
 impl Engine {
     pub(crate) fn new(memory: Memory) -> Attempt<Self> {
-        Ok(Self { session: session(memory)? })
+        Ok(Self { session: Box::new(session(memory)?) })
     }
 
     pub(crate) fn session(&self) -> &SessionContext {
-        &self.session
+        self.session.context()
     }
 
     pub(crate) fn state(&self) -> SessionState {
-        self.session.state()
+        self.session().state()
     }
 
     /// The rows of a table as it stands in `table`.
@@ -88,7 +105,7 @@ impl Engine {
         let state = self.state();
         table.update_datafusion_session(&state)?;
         let provider = table.table_provider().with_session(Arc::new(state)).await?;
-        Ok(self.session.read_table(provider)?)
+        Ok(self.session().read_table(provider)?)
     }
 
     /// Some columns of the rows that a condition lets through.

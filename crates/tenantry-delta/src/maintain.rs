@@ -12,6 +12,7 @@ use tenantry_replication::catalog::Catalog;
 use tenantry_replication::destination::{Maintained, Maintenance};
 
 use crate::Inner;
+use crate::engine::Call;
 use crate::failure::{Attempt, Failure};
 use crate::ledger::LEDGERS;
 use crate::park::PARKED;
@@ -23,21 +24,23 @@ const ATTEMPTS_MAX: usize = 5;
 
 impl Inner {
     /// Puts every table in order; files that only versions older than `keep` need are removed.
-    pub(crate) async fn maintain(&self, catalog: &'static Catalog, keep: Duration) -> Attempt<Maintenance> {
-        let _turn = self.turn.lock().await;
-        let replicated = catalog.tables().map(|table| (self.tables.schema.as_str(), table.name));
-        let ours = LEDGERS.iter().map(|ledger| (self.tables.state.as_str(), ledger.name));
-        let mut maintenance = Maintenance::default();
-        for (schema, name) in replicated.chain(ours) {
-            self.check_lease().await?;
-            if let Some(stored) = self.tables.find(schema, name).await? {
-                let (joined, removed) = self.put_in_order(stored, keep).await?;
-                let table = format!("{schema}.{name}");
-                maintenance.tables.push(Maintained { table, joined: joined.0, into: joined.1, removed });
+    pub(crate) fn maintain<'a>(&'a self, catalog: &'static Catalog, keep: Duration) -> Call<'a, Maintenance> {
+        Box::pin(async move {
+            let _turn = self.turn.lock().await;
+            let replicated = catalog.tables().map(|table| (self.tables.schema.as_str(), table.name));
+            let ours = LEDGERS.iter().map(|ledger| (self.tables.state.as_str(), ledger.name));
+            let mut maintenance = Maintenance::default();
+            for (schema, name) in replicated.chain(ours) {
+                self.check_lease().await?;
+                if let Some(stored) = self.tables.find(schema, name).await? {
+                    let (joined, removed) = self.put_in_order(stored, keep).await?;
+                    let table = format!("{schema}.{name}");
+                    maintenance.tables.push(Maintained { table, joined: joined.0, into: joined.1, removed });
+                }
             }
-        }
-        maintenance.left_behind = self.remove_left_behind().await?;
-        Ok(maintenance)
+            maintenance.left_behind = self.remove_left_behind().await?;
+            Ok(maintenance)
+        })
     }
 
     /// Gives how many files were joined into how many, and how many were removed.

@@ -14,6 +14,7 @@ use tenantry_replication::destination::{LeftOut, Parking, Value, staged_schema};
 use uuid::Uuid;
 
 use crate::document::{Document, KeptPark};
+use crate::engine::Call;
 use crate::failure::Attempt;
 use crate::ledger::{self, QUARANTINE};
 use crate::stage::{Staged, decode, encode};
@@ -26,40 +27,42 @@ const OBJECT_BYTES: usize = 64 << 20;
 
 impl Inner {
     /// Keeps a read with what is staged for it.
-    pub(crate) async fn park(&self, parking: &Parking) -> Attempt<()> {
-        self.check_lease().await?;
-        let mut rows = BTreeMap::new();
-        if !parking.rows {
-            self.stage(|stage| {
-                stage.note_unparked(parking.stream);
-                Ok(())
-            })?;
-        }
-        for table in parking.stream.tables.iter().filter(|_| parking.rows) {
-            let staged = self.stage(|stage| Ok(stage.of(table)))?;
-            let Some(staged) = staged else { continue };
-            rows.insert(table.name.to_owned(), self.park_rows(parking.stream, staged).await?);
-        }
-        if !parking.quarantined.is_empty() {
-            let rows = ledger::of_quarantined(&parking.quarantined, parking.run, parking.synced_at)?;
-            self.note(&QUARANTINE, rows).await?;
-        }
-        let unneeded = self.documents.change(|document| {
-            document.check(self.fence())?;
-            let kept = KeptPark {
-                parked: parking.parked.clone(),
-                run: parking.run,
-                updated_at: parking.synced_at,
-                rows: rows.clone(),
-            };
-            let before = document.parked.insert(parking.stream.name.to_owned(), kept);
-            let before = before.into_iter().flat_map(|before| before.rows.into_values().flatten());
-            let still: BTreeSet<&String> = rows.values().flatten().collect();
-            Ok(before.filter(|object| !still.contains(object)).collect::<Vec<_>>())
-        });
-        let unneeded = unneeded.await?;
-        self.remove(unneeded).await;
-        Ok(())
+    pub(crate) fn park<'a>(&'a self, parking: &'a Parking) -> Call<'a, ()> {
+        Box::pin(async move {
+            self.check_lease().await?;
+            let mut rows = BTreeMap::new();
+            if !parking.rows {
+                self.stage(|stage| {
+                    stage.note_unparked(parking.stream);
+                    Ok(())
+                })?;
+            }
+            for table in parking.stream.tables.iter().filter(|_| parking.rows) {
+                let staged = self.stage(|stage| Ok(stage.of(table)))?;
+                let Some(staged) = staged else { continue };
+                rows.insert(table.name.to_owned(), self.park_rows(parking.stream, staged).await?);
+            }
+            if !parking.quarantined.is_empty() {
+                let rows = ledger::of_quarantined(&parking.quarantined, parking.run, parking.synced_at)?;
+                self.note(&QUARANTINE, rows).await?;
+            }
+            let unneeded = self.documents.change(|document| {
+                document.check(self.fence())?;
+                let kept = KeptPark {
+                    parked: parking.parked.clone(),
+                    run: parking.run,
+                    updated_at: parking.synced_at,
+                    rows: rows.clone(),
+                };
+                let before = document.parked.insert(parking.stream.name.to_owned(), kept);
+                let before = before.into_iter().flat_map(|before| before.rows.into_values().flatten());
+                let still: BTreeSet<&String> = rows.values().flatten().collect();
+                Ok(before.filter(|object| !still.contains(object)).collect::<Vec<_>>())
+            });
+            let unneeded = unneeded.await?;
+            self.remove(unneeded).await;
+            Ok(())
+        })
     }
 
     /// Writes rows that are not parked yet to new objects; gives all objects of the table.
@@ -99,41 +102,49 @@ impl Inner {
     }
 
     /// Stages what is parked for a stream; false where there is nothing, or where its rows have not the columns of now.
-    pub(crate) async fn resume(&self, stream: &'static Stream, left_out: Option<&LeftOut>) -> Attempt<bool> {
-        self.stage(|stage| Ok(stage.take(stream)))?;
-        let document = self.documents.read().await?.unwrap_or_default();
-        let Some(kept) = document.parked.get(stream.name) else { return Ok(false) };
-        let mut read = Vec::new();
-        for (name, objects) in &kept.rows {
-            let Some(table) = stream.table(name) else { return Ok(false) };
-            for object in objects {
-                let bytes = self.store.get(&Path::parse(object)?).await?.bytes().await?;
-                let rows = blocking(move || decode(bytes)).await?;
-                if *rows.schema() != *staged_schema(table) {
-                    return Ok(false);
+    pub(crate) fn resume<'a>(
+        &'a self,
+        stream: &'static Stream,
+        left_out: Option<&'a LeftOut>,
+    ) -> Call<'a, bool> {
+        Box::pin(async move {
+            self.stage(|stage| Ok(stage.take(stream)))?;
+            let document = self.documents.read().await?.unwrap_or_default();
+            let Some(kept) = document.parked.get(stream.name) else { return Ok(false) };
+            let mut read = Vec::new();
+            for (name, objects) in &kept.rows {
+                let Some(table) = stream.table(name) else { return Ok(false) };
+                for object in objects {
+                    let bytes = self.store.get(&Path::parse(object)?).await?.bytes().await?;
+                    let rows = blocking(move || decode(bytes)).await?;
+                    if *rows.schema() != *staged_schema(table) {
+                        return Ok(false);
+                    }
+                    read.push((table, rows, object.clone()));
                 }
-                read.push((table, rows, object.clone()));
             }
-        }
-        for (table, rows, object) in read {
-            let kept = without(stream, table, &rows, left_out)?;
-            // What lost a row is not what is parked any more: it is parked anew.
-            let parked = (kept.num_rows() == rows.num_rows()).then_some(object);
-            self.stage(|stage| stage.restage(table, kept, parked))?;
-        }
-        Ok(true)
+            for (table, rows, object) in read {
+                let kept = without(stream, table, &rows, left_out)?;
+                // What lost a row is not what is parked any more: it is parked anew.
+                let parked = (kept.num_rows() == rows.num_rows()).then_some(object);
+                self.stage(|stage| stage.restage(table, kept, parked))?;
+            }
+            Ok(true)
+        })
     }
 
     /// Forgets what is parked for a stream.
-    pub(crate) async fn forget_parked(&self, stream: &'static Stream) -> Attempt<()> {
-        let forget = |document: &mut Document| {
-            document.check(self.fence())?;
-            let parked = document.parked.remove(stream.name);
-            Ok(parked.into_iter().flat_map(|parked| parked.rows.into_values().flatten()).collect())
-        };
-        let parked: Vec<String> = self.documents.change(forget).await?;
-        self.remove(parked).await;
-        Ok(())
+    pub(crate) fn forget_parked<'a>(&'a self, stream: &'static Stream) -> Call<'a, ()> {
+        Box::pin(async move {
+            let forget = |document: &mut Document| {
+                document.check(self.fence())?;
+                let parked = document.parked.remove(stream.name);
+                Ok(parked.into_iter().flat_map(|parked| parked.rows.into_values().flatten()).collect())
+            };
+            let parked: Vec<String> = self.documents.change(forget).await?;
+            self.remove(parked).await;
+            Ok(())
+        })
     }
 
     /// Removes objects that nothing names any more. What cannot be removed now is removed by maintenance.

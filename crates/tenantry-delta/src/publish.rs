@@ -14,6 +14,7 @@ use crate::cells::Columns;
 use crate::changes::Changes;
 use crate::diff::{Found, Said, counts, diff};
 use crate::document::{Document, KeptCheckpoint};
+use crate::engine::Call;
 use crate::failure::{Attempt, Failure};
 use crate::ledger::{self, GAP, Ledger, QUARANTINE};
 use crate::settle::{Settled, Stored, is_told};
@@ -26,37 +27,41 @@ const ATTEMPTS_MAX: usize = 5;
 
 impl Inner {
     /// Publishes what was staged.
-    pub(crate) async fn publish(&self, staged: Vec<Staged>, commit: &Commit) -> Attempt<Published> {
-        let _turn = self.turn.lock().await;
-        self.check_lease().await?;
-        let mut settled = self.settle(staged, commit).await?;
-        let mut published = Published::default();
-        for table in written(commit) {
-            published.tables.push((table.name, self.publish_table(&mut settled, commit, table).await?));
-        }
-        self.leave(commit).await?;
-        let parked = self.documents.change(|document| self.conclude(document, commit)).await?;
-        self.remove(parked).await;
-        Ok(published)
+    pub(crate) fn publish<'a>(&'a self, staged: Vec<Staged>, commit: &'a Commit) -> Call<'a, Published> {
+        Box::pin(async move {
+            let _turn = self.turn.lock().await;
+            self.check_lease().await?;
+            let mut settled = self.settle(staged, commit).await?;
+            let mut published = Published::default();
+            for table in written(commit) {
+                published.tables.push((table.name, self.publish_table(&mut settled, commit, table).await?));
+            }
+            self.leave(commit).await?;
+            let parked = self.documents.change(|document| self.conclude(document, commit)).await?;
+            self.remove(parked).await;
+            Ok(published)
+        })
     }
 
     /// Compares what was staged with what is stored.
-    pub(crate) async fn compare(
-        &self,
+    pub(crate) fn compare<'a>(
+        &'a self,
         staged: Vec<Staged>,
-        commit: &Commit,
+        commit: &'a Commit,
         keys_max: usize,
-    ) -> Attempt<Compared> {
-        let _turn = self.turn.lock().await;
-        let mut settled = self.settle(staged, commit).await?;
-        let mut compared = Compared::default();
-        for table in written(commit) {
-            let stored = self.tables.replicated(table).await?;
-            let said = Said::of(commit, &settled, table);
-            let found = diff(&self.engine, &stored, &mut settled, &said).await?;
-            compared.tables.push((table.name, comparison(&settled, &said, &found, keys_max)?));
-        }
-        Ok(compared)
+    ) -> Call<'a, Compared> {
+        Box::pin(async move {
+            let _turn = self.turn.lock().await;
+            let mut settled = self.settle(staged, commit).await?;
+            let mut compared = Compared::default();
+            for table in written(commit) {
+                let stored = self.tables.replicated(table).await?;
+                let said = Said::of(commit, &settled, table);
+                let found = diff(&self.engine, &stored, &mut settled, &said).await?;
+                compared.tables.push((table.name, comparison(&settled, &said, &found, keys_max)?));
+            }
+            Ok(compared)
+        })
     }
 
     /// Sorts out what counts of the staged rows. Fails where a table is missing, before anything is written.
@@ -139,15 +144,18 @@ impl Inner {
     }
 
     /// Writes rows to a table of ours.
-    pub(crate) async fn note(&self, ledger: &Ledger, rows: RecordBatch) -> Attempt<()> {
-        for _ in 0..ATTEMPTS_MAX {
-            let stored = ledger::prepared(self.tables.find(&self.tables.state, ledger.name).await?, ledger)?;
-            match write::upsert(&self.engine, &stored, ledger, rows.clone(), self.fence()).await {
-                Err(failure) if failure.is_conflict => {}
-                done => return done,
+    pub(crate) fn note<'a>(&'a self, ledger: &'a Ledger, rows: RecordBatch) -> Call<'a, ()> {
+        Box::pin(async move {
+            for _ in 0..ATTEMPTS_MAX {
+                let stored =
+                    ledger::prepared(self.tables.find(&self.tables.state, ledger.name).await?, ledger)?;
+                match write::upsert(&self.engine, &stored, ledger, rows.clone(), self.fence()).await {
+                    Err(failure) if failure.is_conflict => {}
+                    done => return done,
+                }
             }
-        }
-        Err(Failure::conflict(&format!("our table {}", ledger.name)))
+            Err(Failure::conflict(&format!("our table {}", ledger.name)))
+        })
     }
 
     /// The checkpoint, and the end of what is parked; gives the objects that nobody needs any more.

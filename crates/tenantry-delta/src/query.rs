@@ -19,6 +19,7 @@ use tenantry_replication::error::DestinationErrorKind;
 
 use crate::Inner;
 use crate::document::{Document, Documents};
+use crate::engine::Call;
 use crate::failure::{Attempt, Failure};
 use crate::ledger::LEDGERS;
 use crate::place::STATE;
@@ -29,14 +30,16 @@ const CATALOG: &str = "tenantry";
 const SHOWN: &[&str] = &["meta", "lease", "checkpoint", "parked"];
 
 /// Answers a query, with the replicated tables' schema as the default.
-pub(crate) async fn answer(inner: &Arc<Inner>, sql: &str) -> Attempt<Vec<RecordBatch>> {
-    let session = readers_session(inner, schemas(inner).await?)?;
-    let only_reads =
-        SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
-    let rows = session.sql_with_options(sql, only_reads).await.map_err(|error| refused(&error))?;
-    let schema = Arc::new(rows.schema().as_arrow().clone());
-    let answer = rows.collect().await.map_err(|error| refused(&error))?;
-    Ok(if answer.is_empty() { vec![RecordBatch::new_empty(schema)] } else { answer })
+pub(crate) fn answer<'a>(inner: &'a Arc<Inner>, sql: &'a str) -> Call<'a, Vec<RecordBatch>> {
+    Box::pin(async move {
+        let session = readers_session(inner, schemas(inner).await?)?;
+        let only_reads =
+            SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
+        let rows = session.sql_with_options(sql, only_reads).await.map_err(|error| refused(&error))?;
+        let schema = Arc::new(rows.schema().as_arrow().clone());
+        let answer = rows.collect().await.map_err(|error| refused(&error))?;
+        Ok(if answer.is_empty() { vec![RecordBatch::new_empty(schema)] } else { answer })
+    })
 }
 
 /// All schemas at the place, as several tenants may share it, with the names of their tables.
@@ -101,6 +104,30 @@ impl fmt::Debug for Schema {
     }
 }
 
+impl Schema {
+    fn open<'a>(&'a self, name: &'a str) -> Call<'a, Option<Arc<dyn TableProvider>>> {
+        Box::pin(async move {
+            if self.name.starts_with(STATE) && SHOWN.contains(&name) {
+                let documents = Documents::new(Arc::clone(&self.inner.store), &self.name);
+                let document = documents.read().await?.unwrap_or_default();
+                let rows = shown(&document, name)?;
+                let shown: Arc<dyn TableProvider> =
+                    Arc::new(MemTable::try_new(rows.schema(), vec![vec![rows]])?);
+                return Ok(Some(shown));
+            }
+            if !self.table_exist(name) {
+                return Ok(None);
+            }
+            let Some(table) = self.inner.tables.find(&self.name, name).await? else {
+                return Ok(None);
+            };
+            let state = self.inner.engine.state();
+            table.update_datafusion_session(&state)?;
+            Ok(Some(table.table_provider().with_session(Arc::new(state)).await?))
+        })
+    }
+}
+
 #[async_trait]
 impl SchemaProvider for Schema {
     fn table_names(&self) -> Vec<String> {
@@ -108,21 +135,7 @@ impl SchemaProvider for Schema {
     }
 
     async fn table(&self, name: &str) -> FusionResult<Option<Arc<dyn TableProvider>>> {
-        if self.name.starts_with(STATE) && SHOWN.contains(&name) {
-            let documents = Documents::new(Arc::clone(&self.inner.store), &self.name);
-            let document = documents.read().await.map_err(failed)?.unwrap_or_default();
-            let rows = shown(&document, name).map_err(failed)?;
-            return Ok(Some(Arc::new(MemTable::try_new(rows.schema(), vec![vec![rows]])?)));
-        }
-        if !self.table_exist(name) {
-            return Ok(None);
-        }
-        let Some(table) = self.inner.tables.find(&self.name, name).await.map_err(failed)? else {
-            return Ok(None);
-        };
-        let state = self.inner.engine.state();
-        table.update_datafusion_session(&state).map_err(|error| failed(error.into()))?;
-        Ok(Some(table.table_provider().with_session(Arc::new(state)).await?))
+        self.open(name).await.map_err(failed)
     }
 
     fn table_exist(&self, name: &str) -> bool {

@@ -14,6 +14,7 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::Inner;
 use crate::cells::{Columns, Hasher};
+use crate::engine::Call;
 use crate::failure::{Attempt, Failure};
 use crate::ledger::RUN_TABLE;
 use crate::narrow::name;
@@ -21,35 +22,39 @@ use crate::settle::Settled;
 
 impl Inner {
     /// Keys of live root rows that no staged row has.
-    pub(crate) async fn absent(&self, stream: &'static Stream, limit: usize) -> Attempt<Vec<Key>> {
-        let staged = self.stage(|stage| Ok(stage.of(stream.root())))?;
-        let settled = Settled::of(stream, staged.as_slice(), None)?;
-        let came = settled.root();
-        let hasher = settled.hasher;
-        self.live_keys(stream, None, limit, |batch| {
-            let mut keys = Columns::of(batch, stream.root().key_columns(), hasher)?;
-            let is_absent = |row| came.is_none_or(|came| !came.rows.contains_key(&keys.values(row)));
-            Ok((0..batch.num_rows()).map(is_absent).collect())
+    pub(crate) fn absent<'a>(&'a self, stream: &'static Stream, limit: usize) -> Call<'a, Vec<Key>> {
+        Box::pin(async move {
+            let staged = self.stage(|stage| Ok(stage.of(stream.root())))?;
+            let settled = Settled::of(stream, staged.as_slice(), None)?;
+            let came = settled.root();
+            let hasher = settled.hasher;
+            self.live_keys(stream, None, limit, |batch| {
+                let mut keys = Columns::of(batch, stream.root().key_columns(), hasher)?;
+                let is_absent = |row| came.is_none_or(|came| !came.rows.contains_key(&keys.values(row)));
+                Ok((0..batch.num_rows()).map(is_absent).collect())
+            })
+            .await
         })
-        .await
     }
 
     /// Keys of live root rows whose column holds one of these values.
-    pub(crate) async fn find(
-        &self,
+    pub(crate) fn find<'a>(
+        &'a self,
         stream: &'static Stream,
         column: &'static str,
-        values: &BTreeSet<String>,
-    ) -> Attempt<Vec<Key>> {
-        self.live_keys(stream, Some(column), usize::MAX, |batch| {
-            let array = batch.column_by_name(column);
-            let is_found = |row| {
-                let value = array.and_then(|array| Value::at(array, row));
-                value.is_some_and(|value| values.contains(&value.key_text()))
-            };
-            Ok((0..batch.num_rows()).map(is_found).collect())
+        values: &'a BTreeSet<String>,
+    ) -> Call<'a, Vec<Key>> {
+        Box::pin(async move {
+            self.live_keys(stream, Some(column), usize::MAX, |batch| {
+                let array = batch.column_by_name(column);
+                let is_found = |row| {
+                    let value = array.and_then(|array| Value::at(array, row));
+                    value.is_some_and(|value| values.contains(&value.key_text()))
+                };
+                Ok((0..batch.num_rows()).map(is_found).collect())
+            })
+            .await
         })
-        .await
     }
 
     /// The first keys, in order, of live root rows that are wanted.
@@ -84,42 +89,51 @@ impl Inner {
     }
 
     /// Keys of root rows, drawn by a hash of key and seed; in order.
-    pub(crate) async fn sample(&self, stream: &'static Stream, rows: usize, seed: u64) -> Attempt<Vec<Key>> {
-        let root = stream.root();
-        let stored = self.tables.replicated(root).await?;
-        let mut drawn: BinaryHeap<(u64, Key)> = BinaryHeap::new();
-        let hasher = Hasher::new();
-        let show = |batch: RecordBatch| {
-            let keys = Columns::of(&batch, root.key_columns(), hasher)?;
-            for row in 0..batch.num_rows() {
-                let key = keys.key(row);
-                drawn.push((xxh3_64_with_seed(key.join("\0").as_bytes(), seed), key));
-                if drawn.len() > rows {
-                    drawn.pop();
+    pub(crate) fn sample<'a>(
+        &'a self,
+        stream: &'static Stream,
+        rows: usize,
+        seed: u64,
+    ) -> Call<'a, Vec<Key>> {
+        Box::pin(async move {
+            let root = stream.root();
+            let stored = self.tables.replicated(root).await?;
+            let mut drawn: BinaryHeap<(u64, Key)> = BinaryHeap::new();
+            let hasher = Hasher::new();
+            let show = |batch: RecordBatch| {
+                let keys = Columns::of(&batch, root.key_columns(), hasher)?;
+                for row in 0..batch.num_rows() {
+                    let key = keys.key(row);
+                    drawn.push((xxh3_64_with_seed(key.join("\0").as_bytes(), seed), key));
+                    if drawn.len() > rows {
+                        drawn.pop();
+                    }
                 }
-            }
-            Ok(())
-        };
-        self.engine.visit(&stored, root.key.iter().copied(), None, show).await?;
-        let mut keys: Vec<Key> = drawn.into_iter().map(|(_, key)| key).collect();
-        keys.sort();
-        Ok(keys)
+                Ok(())
+            };
+            self.engine.visit(&stored, root.key.iter().copied(), None, show).await?;
+            let mut keys: Vec<Key> = drawn.into_iter().map(|(_, key)| key).collect();
+            keys.sort();
+            Ok(keys)
+        })
     }
 
     /// One line for each table of the catalog; zeros for a table that is not there yet.
-    pub(crate) async fn summarize(&self, catalog: &'static Catalog) -> Attempt<Vec<TableSummary>> {
-        let outcomes = self.outcomes().await?;
-        let mut lines = Vec::new();
-        for table in catalog.tables() {
-            let mut line = self.line(table).await?;
-            if let Some(ended) = outcomes.get(table.name) {
-                line.last_success = ended.success;
-                line.last_outcome = Some(ended.outcome.clone());
-                line.last = Some(ended.took);
+    pub(crate) fn summarize<'a>(&'a self, catalog: &'static Catalog) -> Call<'a, Vec<TableSummary>> {
+        Box::pin(async move {
+            let outcomes = self.outcomes().await?;
+            let mut lines = Vec::new();
+            for table in catalog.tables() {
+                let mut line = self.line(table).await?;
+                if let Some(ended) = outcomes.get(table.name) {
+                    line.last_success = ended.success;
+                    line.last_outcome = Some(ended.outcome.clone());
+                    line.last = Some(ended.took);
+                }
+                lines.push(line);
             }
-            lines.push(line);
-        }
-        Ok(lines)
+            Ok(lines)
+        })
     }
 
     async fn line(&self, table: &'static Table) -> Attempt<TableSummary> {

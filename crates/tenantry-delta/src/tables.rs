@@ -14,6 +14,7 @@ use tenantry_replication::catalog::{Catalog, Replication, Stream, Table, Text, T
 use tenantry_replication::error::DestinationErrorKind;
 use tokio::sync::Mutex;
 
+use crate::engine::Call;
 use crate::failure::{Attempt, Failure};
 use crate::ledger;
 use crate::place::{Place, STATE};
@@ -186,29 +187,33 @@ impl Tables {
     }
 
     /// Creates and widens the tables of a catalog and our own. Conflicts are found before anything is changed.
-    pub(crate) async fn prepare(
-        &self,
+    pub(crate) fn prepare<'a>(
+        &'a self,
         catalog: &'static Catalog,
         say: fn(Text) -> &'static str,
-    ) -> Attempt<()> {
-        let replicated = catalog.streams.iter().flat_map(|stream| {
-            stream.tables.iter().map(move |table| Wanted::of(&self.schema, stream, table, say))
-        });
-        let wanted: Vec<Wanted> = ledger::wanted(&self.state, say).into_iter().chain(replicated).collect();
-        let finding: Vec<_> = wanted.iter().map(|wanted| self.find(&wanted.schema, wanted.name)).collect();
-        let found: Vec<_> = stream::iter(finding).buffered(AT_ONCE).try_collect().await?;
-        let mut conflicts = Vec::new();
-        for (wanted, found) in wanted.iter().zip(&found) {
-            if let Some(found) = found {
-                conflicts.extend(conflicts_with(found, wanted)?);
+    ) -> Call<'a, ()> {
+        Box::pin(async move {
+            let replicated = catalog.streams.iter().flat_map(|stream| {
+                stream.tables.iter().map(move |table| Wanted::of(&self.schema, stream, table, say))
+            });
+            let wanted: Vec<Wanted> =
+                ledger::wanted(&self.state, say).into_iter().chain(replicated).collect();
+            let finding: Vec<_> =
+                wanted.iter().map(|wanted| self.find(&wanted.schema, wanted.name)).collect();
+            let found: Vec<_> = stream::iter(finding).buffered(AT_ONCE).try_collect().await?;
+            let mut conflicts = Vec::new();
+            for (wanted, found) in wanted.iter().zip(&found) {
+                if let Some(found) = found {
+                    conflicts.extend(conflicts_with(found, wanted)?);
+                }
             }
-        }
-        if !conflicts.is_empty() {
-            return Err(Failure::new(DestinationErrorKind::SchemaConflict, conflicts.join("; ")));
-        }
-        let prepare = |(wanted, found)| self.prepare_one(wanted, found);
-        let preparing: Vec<_> = wanted.iter().zip(found).map(prepare).collect();
-        stream::iter(preparing).buffered(AT_ONCE).try_collect().await
+            if !conflicts.is_empty() {
+                return Err(Failure::new(DestinationErrorKind::SchemaConflict, conflicts.join("; ")));
+            }
+            let prepare = |(wanted, found)| self.prepare_one(wanted, found);
+            let preparing: Vec<_> = wanted.iter().zip(found).map(prepare).collect();
+            stream::iter(preparing).buffered(AT_ONCE).try_collect().await
+        })
     }
 
     async fn prepare_one(&self, wanted: &Wanted, found: Option<DeltaTable>) -> Attempt<()> {
