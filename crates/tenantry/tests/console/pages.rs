@@ -124,7 +124,8 @@ fn a_users_page_gathers_what_belongs_to_the_user() {
     let (place, served) = filled();
     let user = &sql(
         &place,
-        "select user_id as id, count(*) as n from auth0.logs where user_id is not null group by 1 order by 2 desc, 1 limit 1",
+        // Events of nobody have an empty user, and are on some days more than those of any user.
+        "select users.id, count(*) as n from auth0.logs join auth0.users on users.id = logs.user_id group by 1 order by 2 desc, 1 limit 1",
     )[0];
     let id = user["id"].as_str().unwrap();
     let page = served.page(&format!("/explore/users/row?key=%5B%22{}%22%5D", id.replace('|', "%7C")));
