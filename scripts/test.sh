@@ -43,7 +43,9 @@ steps() {
     if [ -z "$failed" ]; then : >"$log.passed"; fi
 }
 
+scripts/sources.sh restore
 steps 2>&1 | tee "$log"
+scripts/sources.sh note
 
 counts=$(awk '
     /^test result:/ {

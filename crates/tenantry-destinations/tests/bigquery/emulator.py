@@ -8,6 +8,7 @@ usage: emulator.py FOLDER USE_FILE
 import asyncio
 import contextvars
 import fcntl
+import gc
 import json
 import os
 import sys
@@ -201,4 +202,7 @@ async def main(folder, use):
     os._exit(0)
 
 
+# What is loaded by now stays: to go over it at each search for rubbish took a fourteenth of the time.
+gc.freeze()
+gc.set_threshold(100_000, 50, 50)
 asyncio.run(main(sys.argv[1], sys.argv[2]))
