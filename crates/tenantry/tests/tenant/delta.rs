@@ -48,7 +48,7 @@ fn a_tenant_with_churn_arrives_whole_and_every_engine_reads_the_same() {
     let (code, found, messages) = world.run(&["verify", "--full", "--json"]);
     assert_eq!(code, 0, "{messages} {found}");
 
-    // What others read before that is looked at below, where a server merges.
+    // What others make of many small files is looked at below, where a server merges.
     let (code, maintained, messages) = world.run(&["maintain", "--keep", "0s", "--json"]);
     assert_eq!(code, 0, "{messages}");
     let sum = |what: &str| {
