@@ -14,18 +14,20 @@ notes="$CARGO_TARGET_DIR/sources-$(printf '%s' "$root" | cksum | cut -d ' ' -f 1
 clone=$(stat -c %W .git 2>/dev/null) || exit 0
 [ "$clone" -gt 0 ] || exit 0
 list=$(mktemp)
-trap 'rm -f "$list" "$list.held"' EXIT
+trap 'rm -f "$list" "$list".*' EXIT
 git ls-files >"$list" 2>/dev/null || exit 0
 
-# held: a line "CONTENT PATH" for each file.
-held() { git hash-object --stdin-paths <"$list" | paste -d ' ' - "$list"; }
+# held: a line "CONTENT SINCE PATH" for each file. Where one is missing there is no answer, and the script ends.
+held() {
+    git hash-object --stdin-paths <"$list" >"$list.content"
+    tr '\n' '\0' <"$list" | xargs -0 stat -c '%.9Y %n' | paste -d ' ' "$list.content" -
+}
 
 case "${1:-}" in
 note)
     {
         printf '%s\n' "$clone"
-        tr '\n' '\0' <"$list" | xargs -0 stat -c %.9Y | paste -d ' ' - "$list" >"$list.held"
-        held | cut -d ' ' -f 1 | paste -d ' ' - "$list.held"
+        held
     } >"$notes.new"
     mv "$notes.new" "$notes"
     ;;
@@ -33,8 +35,8 @@ restore)
     if [ ! -e "$notes" ] || [ "$(head -n 1 "$notes")" = "$clone" ]; then exit 0; fi
     find "$CARGO_TARGET_DIR" \( -path '*/.fingerprint/tenantry*' -o -path '*/.fingerprint/xtask-*' \) -type f -newer "$notes" |
         sed 's|/[^/]*$||' | sort -u | tr '\n' '\0' | xargs -0 rm -rf
-    held >"$list.held"
-    awk 'NR == FNR { if (FNR > 1) since[$1 " " $3] = $2; next } ($1 " " $2) in since { print since[$1 " " $2], $2 }' "$notes" "$list.held" |
+    held |
+        awk 'NR == FNR { since[$1 " " $3] = $2; next } ($1 " " $3) in since { print since[$1 " " $3], $3 }' "$notes" - |
         while read -r since path; do touch -d "@$since" "$path"; done
     ;;
 *)

@@ -132,8 +132,8 @@ def sought(code, module):
 
 
 class Passes:
-    """A tree of SQL for fakesnow's 75 passes over each statement, two thirds of its time: those that look for what the tree has none of are
-    left out."""
+    """A tree of SQL for fakesnow's 75 passes over each statement, which take longer than to parse it: those that look for what the tree has none of
+    are left out."""
 
     def __init__(self, tree):
         self.tree = tree
